@@ -1,0 +1,3 @@
+//! ff-agent
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! ff-cloud
+
+fn main() {}

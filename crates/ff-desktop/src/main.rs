@@ -1,0 +1,3 @@
+//! ff-desktop
+
+fn main() {}
