@@ -1,0 +1,232 @@
+//! Hand-off: the move of a workspace between a desktop and the cloud.
+//!
+//! `docs/PROTOCOL.md` tells the steps. The same bodies are used between desktop and server and,
+//! forwarded, between server and agent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::project::Project;
+use crate::session::Session;
+use crate::vm::GitIdentity;
+use crate::workspace::{Owner, Workspace};
+use crate::{DesktopId, HandoffId, ProjectId, Timestamp, UserId, WorkspaceId};
+
+/// Version of the bundle's format.
+pub const BUNDLE_FORMAT: u32 = 1;
+
+/// Which way a workspace moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Direction {
+    /// Desktop to cloud.
+    Send,
+    /// Cloud to desktop.
+    Pull,
+}
+
+/// How far a hand-off has come on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HandoffState {
+    /// The receiver is being made ready and the bundle moves.
+    Transferring,
+    /// The receiver has restored it and its fingerprint is equal.
+    Restored,
+    /// Ownership has moved.
+    Committed,
+    /// Both sides have converged.
+    Finalized,
+    /// Given up before the commit; nothing moved.
+    Aborted,
+}
+
+/// What the receiver needs to make ready before the bundle comes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// The workspace that comes.
+    pub workspace_id: WorkspaceId,
+    /// Its display name.
+    pub workspace_name: String,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// The project's display name.
+    pub project_name: String,
+    /// Remote repository, as an `https` URL without credentials.
+    pub remote_url: String,
+    /// The branch that must exist at the remote.
+    pub default_branch: String,
+    /// The workspace's branch.
+    pub branch: String,
+    /// Used when the receiver has no git identity of its own.
+    #[serde(default)]
+    pub git_identity: Option<GitIdentity>,
+}
+
+/// `POST /api/handoffs`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateHandoff {
+    /// Id made by the desktop: the same call again has no further effect.
+    pub id: HandoffId,
+    /// The user (`--dev`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Which way.
+    pub direction: Direction,
+    /// The workspace.
+    pub workspace_id: WorkspaceId,
+    /// The desktop that sends or pulls.
+    pub desktop_id: DesktopId,
+    /// The epoch the desktop knows; the commit makes it one more.
+    pub epoch: u64,
+    /// For a send: what the VM prepares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+    /// For a pull: commits the desktop has already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub have: Vec<String>,
+}
+
+/// A hand-off as the server shows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Handoff {
+    /// Its id.
+    pub id: HandoffId,
+    /// The workspace that moves.
+    pub workspace_id: WorkspaceId,
+    /// Which way.
+    pub direction: Direction,
+    /// How far it has come.
+    pub state: HandoffState,
+    /// Epoch of the workspace once committed.
+    pub epoch: u64,
+    /// For a send that has just been prepared: commits the VM has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub have: Vec<String>,
+    /// For a pull that has just been prepared: what the VM has spooled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Box<Manifest>>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it last moved on.
+    pub updated_at: Timestamp,
+}
+
+/// Server to agent, `POST /api/handoffs/{id}/receive`: clone or fetch, and say what is there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receive {
+    /// What to make ready.
+    pub plan: Plan,
+    /// Epoch the workspace will have.
+    pub epoch: u64,
+}
+
+/// Answer to [`Receive`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Received {
+    /// Commits the receiver has.
+    pub have: Vec<String>,
+}
+
+/// Server to agent, `POST /api/handoffs/{id}/export`: spool the workspace for a pull.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Export {
+    /// The workspace to spool.
+    pub workspace_id: WorkspaceId,
+    /// Who will own it.
+    pub to: Owner,
+    /// Epoch the workspace has now.
+    pub epoch: u64,
+    /// Commits the other side has.
+    pub have: Vec<String>,
+}
+
+/// How a hand-off ended, `POST /api/handoffs/{id}/finish` on the agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finish {
+    /// Whether ownership moved.
+    pub committed: bool,
+}
+
+/// One file of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Part {
+    /// Relative name: `repo.bundle`, `journal.jsonl`, `transcripts/…`.
+    pub name: String,
+    /// SHA-256 of the content, hex.
+    pub sha256: String,
+    /// Length in bytes.
+    pub size: u64,
+}
+
+/// Git facts of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GitState {
+    /// The branch.
+    pub branch: String,
+    /// Commit it points to.
+    pub head: String,
+    /// Its upstream, such as `origin/main`.
+    #[serde(default)]
+    pub upstream: Option<String>,
+}
+
+/// What both sides compute for themselves and compare before the commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fingerprint {
+    /// Commit the branch points to.
+    pub head: String,
+    /// Tree of that commit.
+    pub tree: String,
+    /// SHA-256 of the journal as it travels, hex.
+    pub journal: String,
+    /// SHA-256 of each transcript file by its name in the bundle, hex.
+    pub transcripts: BTreeMap<String, String>,
+}
+
+/// `manifest.json` of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// [`BUNDLE_FORMAT`].
+    pub format: u32,
+    /// The hand-off this belongs to.
+    pub handoff_id: HandoffId,
+    /// Who owned the workspace.
+    pub from: Owner,
+    /// Who will own it.
+    pub to: Owner,
+    /// Epoch the workspace will have.
+    pub epoch: u64,
+    /// Its project, as stored.
+    pub project: Project,
+    /// The workspace with its PR and ratchet fields, as stored.
+    pub workspace: Workspace,
+    /// Its sessions, as stored.
+    pub sessions: Vec<Session>,
+    /// Its git facts.
+    pub git: GitState,
+    /// What the sender computed.
+    pub fingerprint: Fingerprint,
+    /// The files that belong to it.
+    pub parts: Vec<Part>,
+}
+
+/// Answer to `POST /api/handoffs/{id}/restore` (body: [`Manifest`]).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restored {
+    /// What the receiver computed from what it restored.
+    pub fingerprint: Fingerprint,
+}

@@ -1,0 +1,112 @@
+//! VMs, and what a user has still to do inside one.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Timestamp, UserId, VmId};
+
+/// Where a VM stands in its life. `docs/ARCHITECTURE.md` draws the transitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum VmState {
+    /// Created ahead of need, owned by nobody.
+    Pooled,
+    /// Its container is being made.
+    Provisioning,
+    /// Its agent answers.
+    Running,
+    /// Being quiesced, before it sleeps.
+    Suspending,
+    /// Asleep in memory.
+    Frozen,
+    /// Asleep on disk: the container is stopped, never removed.
+    Stopped,
+    /// Waking up, or being rebuilt on its volume.
+    Resuming,
+    /// Could not be made or kept alive; see `reason`.
+    Failed,
+    /// Being removed with its volume.
+    Terminating,
+    /// Gone; only the row is left.
+    Terminated,
+}
+
+/// `POST /api/vms`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateVm {
+    /// The VM's user (`--dev`; with keys the user is the key's).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+}
+
+/// A VM as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Vm {
+    /// The VM's id.
+    pub id: VmId,
+    /// Its user.
+    pub user_id: UserId,
+    /// Where it stands.
+    pub state: VmState,
+    /// Why it is in that state, where there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The provider's name for the container.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_id: Option<String>,
+    /// Image it was made from.
+    pub image: String,
+    /// When its row was made.
+    pub created_at: Timestamp,
+    /// When its agent last answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_health_check: Option<Timestamp>,
+    /// Last time something worked in it, as its agent reported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_active_at: Option<Timestamp>,
+}
+
+/// One login inside a VM; never a token.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Login {
+    /// Whether there is a usable login.
+    pub logged_in: bool,
+    /// Account name, where the tool tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+/// What a user has done and has still to do in their VM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Onboarding {
+    /// The login of `gh`.
+    pub github: Login,
+    /// The login of the Claude CLI.
+    pub claude: Login,
+    /// The git identity commits will carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub git_identity: Option<GitIdentity>,
+    /// The one thing to do next; absent when the VM is ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_step: Option<String>,
+}
+
+impl Onboarding {
+    /// Whether nothing is left to do.
+    pub fn is_ready(&self) -> bool {
+        self.github.logged_in && self.claude.logged_in
+    }
+}
+
+/// `user.name` and `user.email` of git.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GitIdentity {
+    /// `user.name`.
+    pub name: String,
+    /// `user.email`.
+    pub email: String,
+}

@@ -1,0 +1,281 @@
+//! Workspaces with their pull request and ratchet state.
+//!
+//! Field names and enum values are those of the original application, so that its data and
+//! its users find what they know.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{DesktopId, ProjectId, SessionId, Timestamp, VmId, WorkspaceId};
+
+/// Life of a workspace on the machine that holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub enum WorkspaceStatus {
+    New,
+    Provisioning,
+    Ready,
+    Failed,
+    Archiving,
+    Archived,
+}
+
+/// Where a workspace is, as shown. What counts is its [`Owner`] and epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Location {
+    /// On a user's own machine.
+    Desktop,
+    /// In the user's VM.
+    Cloud,
+}
+
+/// The one side that may act on a workspace: `cloud` or `desktop:<id>`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Owner {
+    /// The cloud.
+    Cloud,
+    /// One installation of the desktop app.
+    Desktop(DesktopId),
+}
+
+impl Owner {
+    /// What the owner means for display.
+    pub fn location(&self) -> Location {
+        match self {
+            Self::Cloud => Location::Cloud,
+            Self::Desktop(_) => Location::Desktop,
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cloud => f.write_str("cloud"),
+            Self::Desktop(id) => write!(f, "desktop:{id}"),
+        }
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> String {
+        owner.to_string()
+    }
+}
+
+/// Text that names no owner.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an owner: expected `cloud` or `desktop:<id>`")]
+pub struct InvalidOwner(String);
+
+impl TryFrom<String> for Owner {
+    type Error = InvalidOwner;
+    fn try_from(text: String) -> Result<Self, InvalidOwner> {
+        if text == "cloud" {
+            return Ok(Self::Cloud);
+        }
+        match text.strip_prefix("desktop:").map(str::parse) {
+            Some(Ok(id)) => Ok(Self::Desktop(id)),
+            _ => Err(InvalidOwner(text)),
+        }
+    }
+}
+
+impl FromStr for Owner {
+    type Err = InvalidOwner;
+    fn from_str(text: &str) -> Result<Self, InvalidOwner> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+/// State of a pull request.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub enum PrState {
+    #[default]
+    None,
+    Draft,
+    Open,
+    ChangesRequested,
+    Approved,
+    Merged,
+    Closed,
+}
+
+/// State of a pull request's checks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub enum CiStatus {
+    #[default]
+    Unknown,
+    Pending,
+    Success,
+    Failure,
+}
+
+/// How the last fixer session of the ratchet ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[allow(missing_docs)]
+pub enum RatchetDispatchOutcome {
+    Running,
+    Completed,
+    Died,
+}
+
+/// What is known of a workspace's pull request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PullRequest {
+    /// Web address of the pull request.
+    pub url: Option<String>,
+    /// Its number.
+    pub number: Option<i64>,
+    /// Its state.
+    pub state: PrState,
+    /// GitHub's `reviewDecision`, as it came.
+    pub review_state: Option<String>,
+    /// State of its checks.
+    pub ci_status: CiStatus,
+    /// Whether it conflicts with its base.
+    pub has_merge_conflict: bool,
+    /// When we last read it.
+    pub synced_at: Option<Timestamp>,
+    /// When discovery last looked for it.
+    pub discovery_last_checked_at: Option<Timestamp>,
+    /// Times discovery looked in vain.
+    pub discovery_retry_count: i64,
+    /// When discovery looks next.
+    pub discovery_next_check_at: Option<Timestamp>,
+    /// When its checks failed.
+    pub ci_failed_at: Option<Timestamp>,
+    /// When the user was last told of that.
+    pub ci_last_notified_at: Option<Timestamp>,
+    /// When its reviews were last read.
+    pub review_last_checked_at: Option<Timestamp>,
+    /// Last review comment seen.
+    pub review_last_comment_id: Option<String>,
+}
+
+/// Ratchet settings and state of a workspace.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Ratchet {
+    /// Whether the ratchet acts on this workspace.
+    pub enabled: bool,
+    /// When it last looked.
+    pub last_checked_at: Option<Timestamp>,
+    /// Its running fixer session; never travels.
+    pub active_session_id: Option<SessionId>,
+    /// Key of the state it last acted on.
+    pub dispatch_snapshot_key: Option<String>,
+    /// How that ended.
+    pub dispatch_outcome: Option<RatchetDispatchOutcome>,
+    /// Times it tried again for that state.
+    pub dispatch_retry_count: i64,
+    /// Whether it has given up on that state.
+    pub dispatch_stalled: bool,
+}
+
+/// A workspace as the machine that holds it knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workspace {
+    /// The workspace's id; stays the same on every machine.
+    pub id: WorkspaceId,
+    /// Its project.
+    pub project_id: ProjectId,
+    /// Display name.
+    pub name: String,
+    /// Longer description.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Life on this machine.
+    pub status: WorkspaceStatus,
+    /// Path of its worktree on this machine.
+    #[serde(default)]
+    pub worktree_path: Option<String>,
+    /// Its branch.
+    #[serde(default)]
+    pub branch_name: Option<String>,
+    /// Where it came from (`MANUAL`, `RESUME_BRANCH`, ...).
+    pub creation_source: String,
+    /// Whether a session was ever started in it.
+    pub has_had_sessions: bool,
+    /// Where it is, as shown.
+    pub location: Location,
+    /// The side that may act on it.
+    pub owner: Owner,
+    /// Fencing number of its ownership.
+    pub epoch: u64,
+    /// The hand-off under way, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handoff_id: Option<crate::HandoffId>,
+    /// Its pull request.
+    #[serde(default)]
+    pub pr: PullRequest,
+    /// Its ratchet.
+    #[serde(default)]
+    pub ratchet: Ratchet,
+    /// When the row was made.
+    pub created_at: Timestamp,
+    /// When the row last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A workspace as the cloud server's mirror knows it: enough to list and to find it, without
+/// waking its VM and without message text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CloudWorkspace {
+    /// The workspace's id.
+    pub id: WorkspaceId,
+    /// Display name.
+    pub name: String,
+    /// Name of its project.
+    pub project_name: String,
+    /// Its branch.
+    pub branch_name: String,
+    /// Where it is, as shown.
+    pub location: Location,
+    /// The side that may act on it.
+    pub owner: Owner,
+    /// Fencing number of its ownership.
+    pub epoch: u64,
+    /// The VM that holds it, or held it last.
+    pub vm_id: VmId,
+    /// When the mirror last changed.
+    pub updated_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owner_reads_back_what_it_writes() {
+        let id = DesktopId::generate();
+        for owner in [Owner::Cloud, Owner::Desktop(id)] {
+            assert_eq!(owner.to_string().parse::<Owner>().unwrap(), owner);
+        }
+        for text in ["", "Cloud", "desktop:", "desktop:../x", "server"] {
+            assert!(text.parse::<Owner>().is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn enum_values_are_those_of_the_original() {
+        assert_eq!(
+            serde_json::to_value(PrState::ChangesRequested).unwrap(),
+            "CHANGES_REQUESTED"
+        );
+        assert_eq!(serde_json::to_value(Location::Cloud).unwrap(), "CLOUD");
+    }
+}
