@@ -1,1 +1,8 @@
-//! ff-testkit
+//! Stand-ins for what a test machine cannot reach, and the journey that uses them.
+//!
+//! [`messages`] plays the Anthropic Messages API, [`github`] plays GitHub's API and its git host.
+
+pub mod github;
+pub mod messages;
+mod request_log;
+mod server;
