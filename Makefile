@@ -1,0 +1,60 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo run test lint image clean _setup _setup-test _build _build-agent _build-tests _image _lint
+
+PROFILE ?= dev
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+BIN := $(TARGET_DIR)/$(if $(filter dev test,$(PROFILE)),debug,$(PROFILE))
+# --examples makes cargo choose the features of dependencies as it does for tests, so that demo, run, image and test share
+# one build and one agent.
+BUILD := cargo build --locked --workspace --profile $(PROFILE) --examples
+export FF_VM_IMAGE ?= ff-vm:latest
+
+step = @. scripts/lib.sh && timed
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo
+	@echo "PROFILE=release builds optimised; KEEP=1 leaves the demo running; DOCKER_HOST chooses another engine."
+
+demo: _setup _build _image ## show the whole chain on real Docker with the real CLI, each step checked
+	@$(BIN)/ff-demo
+
+run: _setup _build _image ## start the server on http://localhost:3000 for development
+	@$(BIN)/ff-cloud serve --dev
+
+test: _setup-test _lint _build-tests _image ## check format and lints, run every test
+	@cargo nextest run --workspace --locked --cargo-profile $(PROFILE)
+
+lint: ## check format and lints
+	@scripts/setup.sh lint
+	@$(MAKE) --no-print-directory _lint
+
+image: _setup _build-agent _image ## build the VM image and print its size
+
+clean: ## remove containers, homes, networks and images of this project, .cache and target
+	@scripts/clean.sh
+
+_setup:
+	@scripts/setup.sh docker
+
+_setup-test:
+	@scripts/setup.sh docker lint nextest
+
+_lint:
+	$(step) "format" cargo fmt --all --check
+	$(step) "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
+
+_build:
+	$(step) "build" $(BUILD) --bins
+
+_build-agent:
+	$(step) "build ff-agent" $(BUILD) --bin ff-agent
+
+_build-tests:
+	$(step) "build with tests" $(BUILD) --bins --tests
+
+_image:
+	@scripts/vm-image.sh $(BIN)/ff-agent
