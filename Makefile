@@ -41,7 +41,7 @@ _setup:
 	@scripts/setup.sh docker
 
 _setup-test:
-	@scripts/setup.sh docker lint nextest
+	@scripts/setup.sh docker lint nextest gh
 
 _lint:
 	$(step) "format" cargo fmt --all --check

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this machine ready: setup.sh [docker] [lint] [nextest]. Installs what is missing, changes nothing else.
+# Makes this machine ready: setup.sh [docker] [lint] [nextest] [gh]. Installs what is missing, changes nothing else.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/scripts/packages.sh"
@@ -54,6 +54,7 @@ for part in "$@"; do
     docker) need_docker ;;
     lint) check_rust_tools ;;
     nextest) need_nextest ;;
-    *) die "setup.sh knows docker, lint and nextest, not '$part'" ;;
+    gh) need_commands gh=gh ;;
+    *) die "setup.sh knows docker, lint, nextest and gh, not '$part'" ;;
   esac
 done

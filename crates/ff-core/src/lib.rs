@@ -1,1 +1,23 @@
-//! ff-core
+//! What happens on the machine that holds the code: projects, workspaces, sessions, terminals,
+//! git, GitHub, hand-off, and their store.
+//!
+//! Knows no HTTP, no Docker and no users. [`Core`] is one machine's whole state: the agent runs
+//! one in a VM, the desktop app one per installation.
+
+pub mod clock;
+pub mod config;
+mod core;
+pub mod error;
+pub mod git;
+pub mod github;
+pub mod handoff;
+mod onboarding;
+pub mod project;
+pub mod session;
+pub mod store;
+pub mod terminal;
+pub mod workspace;
+
+pub use config::{CoreConfig, Side};
+pub use core::Core;
+pub use error::{Error, Result};

@@ -1,8 +1,10 @@
 //! Stand-ins for what a test machine cannot reach, and the journey that uses them.
 //!
-//! [`messages`] plays the Anthropic Messages API, [`github`] plays GitHub's API and its git host.
+//! [`messages`] plays the Anthropic Messages API, [`github`] plays GitHub's API and its git host, and [`journey`] walks
+//! the main job from end to end.
 
 pub mod github;
+pub mod journey;
 pub mod messages;
 mod request_log;
 mod server;

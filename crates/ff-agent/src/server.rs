@@ -1,0 +1,89 @@
+//! From start to stop.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use axum::routing::get;
+use axum::{Router, middleware};
+use ff_core::{Core, CoreConfig, Side};
+use ff_engine::Engine;
+use ff_protocol::agent::{HEALTH_PATH, HELLO_PATH};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::activity::{Activity, note_changes};
+use crate::auth::require_token;
+use crate::config::ServeArgs;
+use crate::health::{Vitals, health};
+use crate::hello::{Identity, hello};
+use crate::token::Token;
+
+/// Open requests get this long at the end; the container engine kills after ten seconds.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+
+/// Serves until SIGTERM or SIGINT, then ends sessions and terminals.
+pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
+    let token = Token::take(&args.token_file)?;
+    let data = args.home.join(".local/share/ff-agent");
+    let base = args.home.join("factory-factory");
+    let core = Core::open(CoreConfig::new(Side::Cloud, args.home.clone(), data, base))
+        .await
+        .context("cannot open the store")?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    tracing::info!(vm = %args.vm_id, listen = %args.listen, "the agent serves");
+    let app = app(&args, core.clone(), token);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut ended = stopped.clone();
+    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
+        let _ = ended.wait_for(|stop| *stop).await;
+    });
+    let serving = tokio::spawn(serving.into_future());
+    wait_for_signal().await?;
+    tracing::info!(vm = %args.vm_id, "the agent stops");
+    let _ = stop.send(true);
+    core.shutdown().await;
+    match tokio::time::timeout(LAST_REQUESTS, serving).await {
+        Ok(ended) => ended
+            .context("the server task died")?
+            .context("the server failed"),
+        Err(_) => Ok(()),
+    }
+}
+
+fn app(args: &ServeArgs, core: Core, token: Token) -> Router {
+    let activity = Activity::new(core.clone());
+    let vitals = Vitals {
+        vm_id: args.vm_id.clone(),
+        started: Instant::now(),
+        activity: activity.clone(),
+    };
+    let identity = Identity {
+        vm_id: args.vm_id.clone(),
+        token: token.clone(),
+    };
+    let guarded = Router::new()
+        .route(HEALTH_PATH, get(health))
+        .with_state(Arc::new(vitals))
+        .merge(ff_engine::router(Engine::new(
+            core,
+            Some(args.vm_id.clone()),
+        )))
+        .layer(middleware::from_fn_with_state(activity, note_changes))
+        .layer(middleware::from_fn_with_state(token, require_token));
+    Router::new()
+        .route(HELLO_PATH, get(hello))
+        .with_state(Arc::new(identity))
+        .merge(guarded)
+}
+
+async fn wait_for_signal() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for signals")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        ended = tokio::signal::ctrl_c() => ended.context("cannot listen for signals")?,
+    }
+    Ok(())
+}

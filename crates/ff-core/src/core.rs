@@ -1,0 +1,110 @@
+//! The whole state of one machine.
+
+use std::sync::Arc;
+
+use ff_protocol::DesktopId;
+use ff_protocol::workspace::Owner;
+
+use tokio::sync::Semaphore;
+
+use crate::config::CoreConfig;
+use crate::error::{IoContext, Result};
+use crate::git::Git;
+use crate::session::Sessions;
+use crate::store::Store;
+use crate::terminal::Terminals;
+
+/// Projects, workspaces, sessions and terminals of one machine. Cheap to clone.
+#[derive(Clone)]
+pub struct Core {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: CoreConfig,
+    store: Store,
+    git: Git,
+    owner: Owner,
+    sessions: Sessions,
+    terminals: Terminals,
+    arrivals: Semaphore,
+}
+
+impl Core {
+    /// Opens the store (made if it is not there) and heals what a crash left behind.
+    ///
+    /// # Errors
+    /// A directory or the database cannot be made or read.
+    pub async fn open(config: CoreConfig) -> Result<Self> {
+        for dir in [&config.data_dir, &config.base_dir] {
+            private_dir(dir)?;
+        }
+        let store = Store::open(&config.data_dir.join("core.db")).await?;
+        let desktop_id: DesktopId = store.installation_id().await?;
+        let owner = config.side.owner(desktop_id);
+        let sessions = Sessions::new(config.clone(), store.clone(), owner.clone());
+        sessions.recover().await?;
+        let inner = Inner {
+            git: Git::new(&config.home),
+            terminals: Terminals::new(&config.home),
+            arrivals: Semaphore::new(1),
+            sessions,
+            store,
+            owner,
+            config,
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    /// Settings it was opened with.
+    pub fn config(&self) -> &CoreConfig {
+        &self.inner.config
+    }
+
+    /// Its records.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// The owner this core acts as.
+    pub fn owner(&self) -> &Owner {
+        &self.inner.owner
+    }
+
+    /// Its sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
+    /// Its terminals.
+    pub fn terminals(&self) -> &Terminals {
+        &self.inner.terminals
+    }
+
+    pub(crate) fn git(&self) -> &Git {
+        &self.inner.git
+    }
+
+    /// Workspaces are made ready to arrive one at a time: two may share a clone.
+    pub(crate) fn arrivals(&self) -> &Semaphore {
+        &self.inner.arrivals
+    }
+
+    /// Ends sessions and terminals with everything they started.
+    pub async fn shutdown(&self) {
+        self.inner.sessions.shutdown().await;
+        self.inner.terminals.shutdown().await;
+    }
+}
+
+/// Makes a directory that only its user can enter.
+pub(crate) fn private_dir(dir: &std::path::Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .context(|| format!("cannot make the directory {}", dir.display()))
+}

@@ -1,0 +1,159 @@
+//! One run of `git`: never interactive, with a deadline, its words free of credentials.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use ff_protocol::ErrorCode;
+use tokio::process::Command;
+
+use crate::error::{Error, Result};
+
+/// Deadline of a local command.
+const LOCAL: Duration = Duration::from_secs(60);
+/// Deadline of a command that talks to a remote.
+const NETWORK: Duration = Duration::from_secs(600);
+
+pub(super) struct GitCommand {
+    command: Command,
+    name: String,
+    deadline: Duration,
+}
+
+/// What a finished command left behind.
+pub(super) struct Output {
+    pub(super) ok: bool,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: String,
+}
+
+impl GitCommand {
+    pub(super) fn new(home: &Path, dir: &Path) -> Self {
+        let mut command = Command::new("git");
+        command
+            .current_dir(dir)
+            .env("HOME", home)
+            .env("LC_ALL", "C")
+            .env("GIT_TERMINAL_PROMPT", "0")
+            .env("GCM_INTERACTIVE", "never")
+            .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_WORK_TREE")
+            .env_remove("GIT_INDEX_FILE")
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .process_group(0);
+        Self {
+            command,
+            name: String::new(),
+            deadline: LOCAL,
+        }
+    }
+
+    /// Sets `-c key=value` for this run only.
+    pub(super) fn config(mut self, key: &str, value: &str) -> Self {
+        self.command.arg("-c").arg(format!("{key}={value}"));
+        self
+    }
+
+    /// Adds arguments; the first one is the subcommand's name.
+    pub(super) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        for arg in args {
+            if self.name.is_empty() {
+                self.name = arg.as_ref().to_string_lossy().into_owned();
+            }
+            self.command.arg(arg);
+        }
+        self
+    }
+
+    /// Gives it the deadline of commands that talk to a remote.
+    pub(super) fn network(mut self) -> Self {
+        self.deadline = NETWORK;
+        self
+    }
+
+    /// Runs it; a non-zero exit is not an error here.
+    pub(super) async fn output(mut self) -> Result<Output> {
+        let run = tokio::time::timeout(self.deadline, self.command.output()).await;
+        let output = match run {
+            Ok(Ok(output)) => output,
+            Ok(Err(source)) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Err(Error::io(
+                    "cannot run git: is it installed, and does the directory exist?",
+                    source,
+                ));
+            }
+            Ok(Err(source)) => return Err(Error::io("cannot run git", source)),
+            Err(_) => {
+                let seconds = self.deadline.as_secs();
+                return Err(Error::refused(
+                    ErrorCode::Timeout,
+                    format!("git {} took longer than {seconds} s", self.name),
+                ));
+            }
+        };
+        Ok(Output {
+            ok: output.status.success(),
+            stdout: output.stdout,
+            stderr: without_credentials(&String::from_utf8_lossy(&output.stderr)),
+        })
+    }
+
+    /// Runs it and returns what it printed, without the final newline.
+    pub(super) async fn text(self) -> Result<String> {
+        let name = self.name.clone();
+        let output = self.output().await?;
+        if !output.ok {
+            return Err(Error::Git {
+                command: name,
+                stderr: output.stderr.trim().to_owned(),
+            });
+        }
+        Ok(String::from_utf8_lossy(&output.stdout)
+            .trim_end_matches('\n')
+            .to_owned())
+    }
+
+    /// Runs it for its effect.
+    pub(super) async fn done(self) -> Result<()> {
+        self.text().await.map(drop)
+    }
+
+    /// Runs it as a question: its exit code is the answer.
+    pub(super) async fn succeeds(self) -> Result<bool> {
+        Ok(self.output().await?.ok)
+    }
+}
+
+/// Takes `user:password@` out of every URL in a text.
+fn without_credentials(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (head, tail) = rest.split_at(at + 3);
+        clean.push_str(head);
+        let authority = tail.find(['/', ' ', '\'', '"', '\n']).unwrap_or(tail.len());
+        rest = match tail[..authority].rfind('@') {
+            Some(end) => &tail[end + 1..],
+            None => tail,
+        };
+    }
+    clean.push_str(rest);
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_taken_out_of_messages() {
+        let text = "fatal: 'https://me:s3cret@host/o/r.git' and http://x@h: no\nok";
+        assert_eq!(
+            without_credentials(text),
+            "fatal: 'https://host/o/r.git' and http://h: no\nok"
+        );
+    }
+}

@@ -1,0 +1,34 @@
+//! The one place that runs `git`.
+
+mod bundle;
+mod command;
+mod remote;
+mod repo;
+
+use std::path::{Path, PathBuf};
+
+pub use remote::{CleanRemote, Remote};
+
+use command::GitCommand;
+
+/// Runs `git` as the user whose home this is. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Git {
+    home: PathBuf,
+}
+
+impl Git {
+    /// Git for the user with this home directory.
+    pub fn new(home: &Path) -> Self {
+        Self {
+            home: home.to_owned(),
+        }
+    }
+
+    fn command(&self, dir: &Path) -> GitCommand {
+        GitCommand::new(&self.home, dir)
+    }
+}
+
+#[cfg(test)]
+mod tests;

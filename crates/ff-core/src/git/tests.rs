@@ -1,0 +1,129 @@
+use std::path::Path;
+
+use super::*;
+
+async fn repo(home: &Path) -> PathBuf {
+    let dir = home.join("repo");
+    std::fs::create_dir(&dir).unwrap();
+    let git = Git::new(home);
+    let identity = ff_protocol::vm::GitIdentity {
+        name: "Test".into(),
+        email: "test@example.test".into(),
+    };
+    git.set_identity(&identity).await.unwrap();
+    git.command(&dir)
+        .args(["init", "--quiet", "--initial-branch=main"])
+        .done()
+        .await
+        .unwrap();
+    commit(home, &dir, "a.txt", "one").await;
+    dir
+}
+
+async fn commit(home: &Path, dir: &Path, file: &str, text: &str) -> String {
+    let git = Git::new(home);
+    std::fs::write(dir.join(file), text).unwrap();
+    git.command(dir).args(["add", "-A"]).done().await.unwrap();
+    git.command(dir)
+        .args(["commit", "--quiet", "-m", text])
+        .done()
+        .await
+        .unwrap();
+    git.commit(dir, "HEAD").await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_bundle_carries_what_the_other_side_lacks_and_no_more() {
+    let home = tempfile::tempdir().unwrap();
+    let git = Git::new(home.path());
+    let dir = repo(home.path()).await;
+    let first = git.commit(&dir, "HEAD").await.unwrap().unwrap();
+    let other = home.path().join("other");
+    let untouched = home.path().join("untouched");
+    for clone in ["other", "untouched"] {
+        git.command(home.path())
+            .args(["clone", "--quiet", "repo", clone])
+            .done()
+            .await
+            .unwrap();
+    }
+    let second = commit(home.path(), &dir, "b.txt", "two").await;
+
+    let file = home.path().join("bundle");
+    let have = vec![first, "f".repeat(40), "--all".to_owned()];
+    assert!(git.bundle(&dir, "main", &have, &file).await.unwrap());
+    git.unbundle(&other, &file, "main", "refs/ff/incoming/x")
+        .await
+        .unwrap();
+    assert_eq!(
+        git.commit(&other, "refs/ff/incoming/x").await.unwrap(),
+        Some(second.clone())
+    );
+    assert!(
+        !git.bundle(&dir, "main", &[second], &home.path().join("none"))
+            .await
+            .unwrap()
+    );
+
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() - 30;
+    bytes[middle] ^= 0xff;
+    std::fs::write(&file, bytes).unwrap();
+    let error = git
+        .unbundle(&untouched, &file, "main", "refs/ff/incoming/y")
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), ff_protocol::ErrorCode::Corrupted);
+    assert_eq!(
+        git.commit(&untouched, "refs/ff/incoming/y").await.unwrap(),
+        None
+    );
+}
+
+#[tokio::test]
+async fn a_half_way_merge_and_changes_are_seen() {
+    let home = tempfile::tempdir().unwrap();
+    let git = Git::new(home.path());
+    let dir = repo(home.path()).await;
+    assert_eq!(git.operation_in_progress(&dir).await.unwrap(), None);
+    assert!(git.changes(&dir).await.unwrap().is_empty());
+    git.command(&dir)
+        .args(["checkout", "--quiet", "-b", "side"])
+        .done()
+        .await
+        .unwrap();
+    commit(home.path(), &dir, "a.txt", "side").await;
+    git.command(&dir)
+        .args(["checkout", "--quiet", "main"])
+        .done()
+        .await
+        .unwrap();
+    commit(home.path(), &dir, "a.txt", "main").await;
+    assert!(
+        !git.command(&dir)
+            .args(["merge", "side"])
+            .succeeds()
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        git.operation_in_progress(&dir).await.unwrap(),
+        Some("merge")
+    );
+    assert_eq!(git.changes(&dir).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_repository_that_cannot_be_reached_is_told_in_git_s_words() {
+    let home = tempfile::tempdir().unwrap();
+    let git = Git::new(home.path());
+    let remote = Remote::parse("https://127.0.0.1:9/octo/demo.git")
+        .unwrap()
+        .remote;
+    let error = git
+        .clone_with_login(&remote, &home.path().join("clone"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), ff_protocol::ErrorCode::CloneFailed);
+    assert!(error.to_string().contains("127.0.0.1"), "{error}");
+}

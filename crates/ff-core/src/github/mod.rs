@@ -1,0 +1,64 @@
+//! The one place that runs `gh`.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use ff_protocol::vm::Login;
+use tokio::process::Command;
+
+use crate::error::{Error, Result};
+
+/// `gh` gets this long to read its own files.
+const LOCAL: Duration = Duration::from_secs(10);
+/// And this long to ask the host.
+const NETWORK: Duration = Duration::from_secs(15);
+
+/// The login of `gh` on github.com. Holds no token: what `gh auth token` prints is discarded.
+///
+/// `gh auth status` cannot tell "no network" from "login no longer valid", so the local login
+/// is asked for first, and the account's name by an API call whose refusal alone counts.
+///
+/// # Errors
+/// `gh` cannot be run.
+pub async fn login(home: &Path) -> Result<Login> {
+    let token = gh(home, &["auth", "token", "--hostname", "github.com"], LOCAL).await?;
+    if !token.is_some_and(|output| output.status.success()) {
+        return Ok(Login::default());
+    }
+    let Some(user) = gh(home, &["api", "user", "--jq", ".login"], NETWORK).await? else {
+        return Ok(Login {
+            logged_in: true,
+            account: None,
+        });
+    };
+    let refused = String::from_utf8_lossy(&user.stderr).contains("HTTP 401");
+    let name = String::from_utf8_lossy(&user.stdout).trim().to_owned();
+    let account = (user.status.success() && !name.is_empty()).then_some(name);
+    Ok(Login {
+        logged_in: !refused,
+        account,
+    })
+}
+
+/// Runs `gh`; `None` when it took too long.
+async fn gh(
+    home: &Path,
+    args: &[&str],
+    deadline: Duration,
+) -> Result<Option<std::process::Output>> {
+    let run = Command::new("gh")
+        .args(args)
+        .env("HOME", home)
+        .env("GH_PROMPT_DISABLED", "1")
+        .env("NO_COLOR", "1")
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    match tokio::time::timeout(deadline, run).await {
+        Ok(Ok(output)) => Ok(Some(output)),
+        Ok(Err(source)) => Err(Error::io("cannot run gh: is it installed?", source)),
+        Err(_) => Ok(None),
+    }
+}

@@ -1,0 +1,126 @@
+//! Hand-off: a workspace leaves this machine, or arrives.
+//!
+//! One side *spools* a bundle (git commits the other side lacks, the journal, the CLI's
+//! transcripts) and serves its parts; the other stores the parts, *restores* them beside what it
+//! has, and computes the fingerprint again. Ownership moves by the server's commit alone; only
+//! then [`Core::handoff_finish`](crate::Core::handoff_finish) lets either side converge. Every
+//! step may be repeated under the hand-off's id.
+
+mod finish;
+mod receive;
+mod restore;
+mod send;
+mod spool;
+
+use ff_protocol::handoff::{Direction, Plan};
+use ff_protocol::workspace::Workspace;
+use ff_protocol::{DesktopId, ErrorCode, HandoffId, WorkspaceId};
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::store::{HandoffRecord, Role};
+
+/// A workspace about to leave.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Id of the hand-off.
+    pub handoff_id: HandoffId,
+    /// The workspace.
+    pub workspace: Workspace,
+    /// What the other side makes ready.
+    pub plan: Plan,
+    /// Epoch the workspace has now.
+    pub epoch: u64,
+    /// This installation.
+    pub desktop_id: DesktopId,
+    /// What the user should know, such as a password that stays behind.
+    pub warnings: Vec<String>,
+}
+
+/// A workspace about to arrive on a desktop.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Id of the hand-off.
+    pub handoff_id: HandoffId,
+    /// Epoch the workspace has now.
+    pub epoch: u64,
+    /// This installation.
+    pub desktop_id: DesktopId,
+    /// Commits that need not come.
+    pub have: Vec<String>,
+}
+
+impl Core {
+    /// Hand-offs that a crash or a lost connection left half-way.
+    pub async fn handoffs_unfinished(&self) -> Result<Vec<(HandoffId, WorkspaceId, Direction)>> {
+        let sends = |role| match (role, self.config().side) {
+            (Role::Sender, crate::Side::Desktop) | (Role::Receiver, crate::Side::Cloud) => {
+                Direction::Send
+            }
+            _ => Direction::Pull,
+        };
+        let records = self.store().unfinished_handoffs().await?;
+        Ok(records
+            .into_iter()
+            .map(|r| (r.id, r.workspace_id, sends(r.role)))
+            .collect())
+    }
+
+    async fn known_handoff(&self, id: &HandoffId, role: Role) -> Result<HandoffRecord> {
+        match self.store().handoff(id).await? {
+            Some(record) if record.role == role => Ok(record),
+            _ => Err(Error::refused(
+                ErrorCode::NotFound,
+                format!("there is no hand-off {id} here"),
+            )),
+        }
+    }
+
+    async fn open_handoff(&self, id: &HandoffId, role: Role) -> Result<HandoffRecord> {
+        let record = self.known_handoff(id, role).await?;
+        if record.committed.is_some() {
+            return Err(Error::refused(
+                ErrorCode::Conflict,
+                format!("hand-off {id} has ended"),
+            ));
+        }
+        Ok(record)
+    }
+
+    async fn unfinished_of(
+        &self,
+        workspace: &WorkspaceId,
+        role: Role,
+    ) -> Result<Option<HandoffRecord>> {
+        let open = self.store().unfinished_handoffs().await?;
+        Ok(open
+            .into_iter()
+            .find(|r| r.workspace_id == *workspace && r.role == role))
+    }
+
+    /// Takes the workspace for a hand-off, or says who has it.
+    async fn claim(&self, workspace: &Workspace, handoff: &HandoffId) -> Result<()> {
+        let store = self.store();
+        if store
+            .claim_workspace(&workspace.id, &workspace.owner, workspace.epoch, handoff)
+            .await?
+        {
+            return Ok(());
+        }
+        let detail = format!("workspace {} is already being moved", workspace.name);
+        Err(Error::refused(ErrorCode::HandoffActive, detail))
+    }
+}
+
+/// Name of the private ref under which a commit that arrives is kept until the end.
+fn incoming_ref(id: &HandoffId) -> String {
+    format!("refs/ff/incoming/{id}")
+}
+
+/// Name of the private ref that keeps the commit of a workspace that left.
+fn retained_ref(id: &WorkspaceId) -> String {
+    format!("refs/ff/retained/{id}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,378 @@
+//! A workspace leaves: checks, the mark that it moves, the bundle.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use ff_protocol::handoff::{BUNDLE_FORMAT, Export, Fingerprint, GitState, Manifest, Part, Plan};
+use ff_protocol::session::{Activity, SessionStatus};
+use ff_protocol::workspace::{Owner, Workspace};
+use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
+
+use super::spool::{JOURNAL, MAX_PART, REPO, Spool, TRANSCRIPTS};
+use super::{Outgoing, incoming_ref};
+use crate::core::Core;
+use crate::error::{Error, IoContext, Result};
+use crate::git::Remote;
+use crate::session::transcript;
+use crate::store::{HandoffRecord, Role};
+use crate::workspace::ensure_owned;
+
+impl Core {
+    /// Checks that a workspace can leave this desktop and marks it as moving, durably. An earlier
+    /// unfinished send is taken up under its id.
+    ///
+    /// # Errors
+    /// `not_owner`, `turn_active`, `dirty_tree`, `conflict` (a merge half-way, a detached
+    /// `HEAD`), `invalid` (a remote no VM can clone).
+    pub async fn handoff_begin_send(&self, id: &WorkspaceId) -> Result<Outgoing> {
+        let earlier = self.unfinished_of(id, Role::Sender).await?;
+        let workspace = match &earlier {
+            Some(_) => self.workspace(id).await?,
+            None => ensure_owned(self.store(), self.owner(), id).await?,
+        };
+        let project = self.known_project(&workspace.project_id).await?;
+        let dir = worktree(&workspace)?;
+        let branch = self.check_can_leave(&workspace, &dir).await?;
+        let Some(url) = self.git().remote_url(&dir).await? else {
+            let detail = "the repository has no remote for the VM to clone from";
+            return Err(Error::refused(ErrorCode::Invalid, detail)
+                .hint("add one with `git remote add origin URL` and push to it"));
+        };
+        let clean = Remote::parse(&url)?;
+        let mut warnings = Vec::new();
+        if clean.had_password {
+            warnings.push("the remote's address holds a user name or password: it stays here, the VM uses its own login".to_owned());
+        }
+        let git_identity = self.git().identity(&dir).await?;
+        if git_identity.is_none() {
+            warnings.push(
+                "git has no user.name and user.email here, so none travel to the VM".to_owned(),
+            );
+        }
+        let handoff_id = earlier.map_or_else(HandoffId::generate, |record| record.id);
+        let epoch = workspace.epoch;
+        self.leave(&workspace, &handoff_id, epoch + 1).await?;
+        let plan = Plan {
+            workspace_id: workspace.id.clone(),
+            workspace_name: workspace.name.clone(),
+            project_id: project.id,
+            project_name: project.name,
+            remote_url: clean.remote.https_url(),
+            default_branch: project.default_branch,
+            branch,
+            git_identity,
+        };
+        let desktop_id = self.store().installation_id().await?;
+        Ok(Outgoing {
+            handoff_id,
+            workspace,
+            plan,
+            epoch,
+            desktop_id,
+            warnings,
+        })
+    }
+
+    /// Spools the bundle of a workspace that leaves this desktop, against the commits the VM has.
+    pub async fn handoff_spool(&self, id: &HandoffId, have: &[String]) -> Result<Manifest> {
+        let record = self.open_handoff(id, Role::Sender).await?;
+        self.spool(&record, Owner::Cloud, have).await
+    }
+
+    /// Checks, marks and spools in one step: a workspace leaves a VM. The same id again gives
+    /// the same manifest.
+    ///
+    /// # Errors
+    /// As [`Core::handoff_begin_send`]; `conflict` when the epoch is not the workspace's.
+    pub async fn handoff_export(&self, id: &HandoffId, export: &Export) -> Result<Manifest> {
+        if let Some(record) = self.store().handoff(id).await?
+            && let Some(manifest) = record.manifest
+        {
+            return Ok(manifest);
+        }
+        let workspace = self.workspace(&export.workspace_id).await?;
+        if workspace.handoff_id.as_ref() != Some(id) {
+            ensure_owned(self.store(), self.owner(), &workspace.id).await?;
+        }
+        if workspace.epoch != export.epoch {
+            let detail = format!(
+                "workspace {} is at epoch {}, not {}",
+                workspace.name, workspace.epoch, export.epoch
+            );
+            return Err(Error::refused(ErrorCode::Conflict, detail));
+        }
+        self.check_can_leave(&workspace, &worktree(&workspace)?)
+            .await?;
+        self.leave(&workspace, id, workspace.epoch + 1).await?;
+        let record = self.open_handoff(id, Role::Sender).await?;
+        self.spool(&record, export.to.clone(), &export.have).await
+    }
+
+    /// Path of a spooled part.
+    ///
+    /// # Errors
+    /// `not_found` when there is no such part.
+    pub async fn handoff_part(&self, id: &HandoffId, sha256: &str) -> Result<PathBuf> {
+        self.open_handoff(id, Role::Sender).await?;
+        let path = Spool::of(&self.config().data_dir, id).part(sha256)?;
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(Error::refused(
+            ErrorCode::NotFound,
+            format!("the bundle has no part {sha256}"),
+        ))
+    }
+
+    /// Checks, right before the commit, that the workspace is still what was spooled.
+    ///
+    /// # Errors
+    /// `conflict` when somebody changed it meanwhile.
+    pub async fn handoff_unchanged(&self, id: &HandoffId) -> Result<()> {
+        let record = self.open_handoff(id, Role::Sender).await?;
+        let workspace = self.workspace(&record.workspace_id).await?;
+        let dir = worktree(&workspace)?;
+        let spooled = record.manifest.map(|manifest| manifest.git.head);
+        if self.git().commit(&dir, "HEAD").await? == spooled
+            && self.git().changes(&dir).await?.is_empty()
+        {
+            return Ok(());
+        }
+        let detail = format!(
+            "workspace {} changed while it was being moved",
+            workspace.name
+        );
+        Err(Error::refused(ErrorCode::Conflict, detail).hint("run the same command again"))
+    }
+
+    async fn leave(&self, workspace: &Workspace, id: &HandoffId, epoch: u64) -> Result<()> {
+        let record = HandoffRecord {
+            id: id.clone(),
+            workspace_id: workspace.id.clone(),
+            project_id: workspace.project_id.clone(),
+            role: Role::Sender,
+            epoch,
+            manifest: None,
+            committed: None,
+        };
+        self.claim(workspace, id).await?;
+        self.store().insert_handoff(&record).await?;
+        self.sessions().stop_workspace(&workspace.id).await
+    }
+
+    async fn check_can_leave(&self, workspace: &Workspace, dir: &Path) -> Result<String> {
+        let name = &workspace.name;
+        if self.sessions().workspace_busy(&workspace.id) {
+            let detail = format!("a session of workspace {name} is in the middle of a turn");
+            return Err(Error::refused(ErrorCode::TurnActive, detail)
+                .hint("wait for it, or stop it with `ff session interrupt`"));
+        }
+        if let Some(operation) = self.git().operation_in_progress(dir).await? {
+            let detail = format!("a {operation} is half-way in workspace {name}");
+            return Err(Error::refused(ErrorCode::Conflict, detail)
+                .hint(format!("finish it, or run `git {operation} --abort`")));
+        }
+        let changes = self.git().changes(dir).await?;
+        if !changes.is_empty() {
+            let shown = changes
+                .iter()
+                .take(5)
+                .map(|line| line.trim())
+                .collect::<Vec<_>>()
+                .join(", ");
+            let detail = format!(
+                "workspace {name} has {} uncommitted change(s): {shown}",
+                changes.len()
+            );
+            return Err(Error::refused(ErrorCode::DirtyTree, detail)
+                .hint("commit or stash them first: this version moves commits only"));
+        }
+        self.git().current_branch(dir).await?.ok_or_else(|| {
+            let detail = format!("workspace {name} is on no branch");
+            Error::refused(ErrorCode::Conflict, detail).hint("check out its branch first")
+        })
+    }
+
+    async fn spool(&self, record: &HandoffRecord, to: Owner, have: &[String]) -> Result<Manifest> {
+        let workspace = self.workspace(&record.workspace_id).await?;
+        let dir = worktree(&workspace)?;
+        let spool = Spool::of(&self.config().data_dir, &record.id);
+        spool.remove()?;
+        spool.create()?;
+        let git = self.git_state(&dir, &workspace).await?;
+        let mut parts = Vec::new();
+        let bundle = spool.scratch(REPO);
+        if self.git().bundle(&dir, &git.branch, have, &bundle).await? {
+            parts.push(spool.store_scratch(&bundle, REPO).await?);
+        }
+        let journal = self.spool_journal(&spool, &workspace.id).await?;
+        let transcripts = self.spool_transcripts(&spool, &workspace.id, &dir).await?;
+        let fingerprint = Fingerprint {
+            head: git.head.clone(),
+            tree: self.git().tree(&dir, &git.head).await?,
+            journal: journal.sha256.clone(),
+            transcripts: hashes(&transcripts),
+        };
+        parts.push(journal);
+        parts.extend(transcripts);
+        let manifest = Manifest {
+            format: BUNDLE_FORMAT,
+            handoff_id: record.id.clone(),
+            from: workspace.owner.clone(),
+            to,
+            epoch: record.epoch,
+            project: self.portable_project(&workspace).await?,
+            sessions: self.portable_sessions(&workspace.id).await?,
+            workspace: portable(workspace),
+            git,
+            fingerprint,
+            parts,
+        };
+        self.store()
+            .set_handoff_manifest(&record.id, &manifest)
+            .await?;
+        Ok(manifest)
+    }
+
+    async fn git_state(&self, dir: &Path, workspace: &Workspace) -> Result<GitState> {
+        let branch = self.check_can_leave(workspace, dir).await?;
+        let head = self.git().commit(dir, "HEAD").await?.ok_or_else(|| {
+            let detail = format!("workspace {} has no commit", workspace.name);
+            Error::refused(ErrorCode::Conflict, detail).hint("make a first commit")
+        })?;
+        Ok(GitState {
+            upstream: self.git().upstream(dir, &branch).await?,
+            branch,
+            head,
+        })
+    }
+
+    async fn spool_journal(&self, spool: &Spool, id: &WorkspaceId) -> Result<Part> {
+        let scratch = spool.scratch(JOURNAL);
+        let (mut lines, mut after) = (Vec::new(), 0);
+        let mut file =
+            std::fs::File::create(&scratch).context(|| "cannot write the journal".to_owned())?;
+        loop {
+            let entries = self.store().entries(id, None, after, 1000).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.seq;
+            lines.clear();
+            for entry in &entries {
+                serde_json::to_writer(&mut lines, entry).map_err(|source| Error::Data {
+                    what: "a journal entry".to_owned(),
+                    source,
+                })?;
+                lines.push(b'\n');
+            }
+            std::io::Write::write_all(&mut file, &lines)
+                .context(|| "cannot write the journal".to_owned())?;
+        }
+        spool.store_scratch(&scratch, JOURNAL).await
+    }
+
+    async fn spool_transcripts(
+        &self,
+        spool: &Spool,
+        id: &WorkspaceId,
+        dir: &Path,
+    ) -> Result<Vec<Part>> {
+        let mut parts = Vec::new();
+        for session in self.store().sessions(id).await? {
+            let files = transcript::transcript_files(
+                &self.config().home,
+                dir,
+                &session.provider_session_id,
+            );
+            for (name, path) in files {
+                let file = tokio::fs::File::open(&path)
+                    .await
+                    .context(|| format!("cannot read {}", path.display()))?;
+                parts.push(
+                    spool
+                        .store(&format!("{TRANSCRIPTS}{name}"), MAX_PART, file)
+                        .await?,
+                );
+            }
+        }
+        Ok(parts)
+    }
+
+    async fn portable_sessions(
+        &self,
+        id: &WorkspaceId,
+    ) -> Result<Vec<ff_protocol::session::Session>> {
+        let mut sessions = self.store().sessions(id).await?;
+        for session in &mut sessions {
+            if session.status == SessionStatus::Running {
+                session.status = SessionStatus::Idle;
+            }
+            session.activity = Activity::Idle;
+        }
+        Ok(sessions)
+    }
+
+    async fn portable_project(
+        &self,
+        workspace: &Workspace,
+    ) -> Result<ff_protocol::project::Project> {
+        let mut project = self.known_project(&workspace.project_id).await?;
+        project.repo_path.clear();
+        project.worktree_base_path.clear();
+        Ok(project)
+    }
+
+    /// Frees what a sender holds; the copy stays, off its branch, when the workspace has left.
+    pub(super) async fn sender_finish(
+        &self,
+        record: &HandoffRecord,
+        committed: bool,
+    ) -> Result<()> {
+        let workspace = self.workspace(&record.workspace_id).await?;
+        if let Some(manifest) = record.manifest.as_ref().filter(|_| committed) {
+            let dir = worktree(&workspace)?;
+            if self.git().current_branch(&dir).await?.is_some() {
+                self.git()
+                    .detach(&dir, &super::retained_ref(&workspace.id))
+                    .await?;
+            }
+            self.git()
+                .delete_ref(&dir, &incoming_ref(&record.id))
+                .await?;
+            let moved = Some((&manifest.to, record.epoch));
+            self.store()
+                .release_workspace(&workspace.id, &record.id, moved)
+                .await?;
+        } else {
+            self.store()
+                .release_workspace(&workspace.id, &record.id, None)
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn hashes(parts: &[Part]) -> BTreeMap<String, String> {
+    parts
+        .iter()
+        .map(|part| (part.name.clone(), part.sha256.clone()))
+        .collect()
+}
+
+pub(super) fn worktree(workspace: &Workspace) -> Result<PathBuf> {
+    match &workspace.worktree_path {
+        Some(path) if Path::new(path).is_dir() => Ok(PathBuf::from(path)),
+        _ => {
+            let detail = format!("workspace {} has no directory here", workspace.name);
+            Err(Error::refused(ErrorCode::Conflict, detail)
+                .hint("restore it with `git worktree add`"))
+        }
+    }
+}
+
+/// The workspace without what means something on this machine only.
+fn portable(mut workspace: Workspace) -> Workspace {
+    workspace.worktree_path = None;
+    workspace.handoff_id = None;
+    workspace.ratchet.active_session_id = None;
+    workspace
+}

@@ -1,0 +1,111 @@
+//! Ends of a process: asked for, by a deadline, or by itself.
+
+use std::process::ExitStatus;
+
+use ff_protocol::session::{EntryKind, SessionStatus};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::super::exit;
+use super::super::process::Cli;
+use super::super::turn::Cut;
+use super::timers::{Due, Step};
+use super::{Driver, Ending};
+use crate::error::{Error, Result};
+
+impl Driver {
+    /// Ends the process on purpose: the turn first, then stdin, then by signal.
+    pub(super) fn begin_stop(&mut self, cli: &mut Cli) {
+        if self.ending == Some(Ending::Stop) {
+            return;
+        }
+        self.drop_queue();
+        self.ending = Some(Ending::Stop);
+        self.interrupt(cli, Cut::Interrupt);
+    }
+
+    /// A deadline has passed.
+    pub(super) fn timer(&mut self, cli: &mut Cli) -> Result<()> {
+        let Some(due) = self.timers.take_due(Instant::now()) else {
+            return Ok(());
+        };
+        match due {
+            Due::Ready => self.escalate(cli, Ending::Unready),
+            Due::Turn => self.interrupt(cli, Cut::Limit),
+            Due::FollowUp => self.turn.follow_up_missed(),
+            Due::Idle => {
+                self.ending = Some(Ending::Idle);
+                cli.close_stdin();
+                self.next_step(self.shared.limits.exit, Step::Terminate);
+            }
+            Due::Step(Step::Terminate) => self.escalate(cli, Ending::Unresponsive),
+            Due::Step(Step::Kill) => {
+                cli.kill_group();
+                self.next_step(self.shared.limits.terminate, Step::GiveUp);
+            }
+            Due::Step(Step::GiveUp) => {
+                let source = std::io::Error::other("it does not end after SIGKILL");
+                return Err(Error::io("cannot end the Claude CLI", source));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the group to end now, and kills it if it does not. A cause that is set stays.
+    pub(super) fn escalate(&mut self, cli: &Cli, cause: Ending) {
+        self.ending.get_or_insert(cause);
+        cli.terminate();
+        self.next_step(self.shared.limits.terminate, Step::Kill);
+    }
+
+    fn next_step(&mut self, after: std::time::Duration, step: Step) {
+        self.timers.step = Some((Instant::now() + after, step));
+    }
+
+    /// Records the end of a process, and ends what it left behind.
+    pub(super) async fn finish(&mut self, cli: Cli, ended: Result<ExitStatus>) -> Result<()> {
+        let stderr = cli.stderr_tail();
+        let ending = self.ending.take();
+        let on_its_own_terms = matches!((&ending, &ended), (Some(Ending::Idle), Ok(_)))
+            || matches!((&ending, &ended), (None, Ok(status)) if status.success());
+        if !on_its_own_terms {
+            cli.kill_all().await;
+        }
+        drop(cli);
+        let how = ended
+            .as_ref()
+            .map_or_else(ToString::to_string, |s| exit::died(*s, &stderr));
+        let finished = self.turn.process_ended(&how);
+        for id in self.requests.orphan_all() {
+            let entry = json!({ "requestId": id, "outcome": "orphaned" });
+            self.append(EntryKind::Answer, entry).await?;
+        }
+        if let Some(finished) = finished {
+            self.turn_cut(finished).await?;
+        }
+        let (status, error) = self.outcome(ending.as_ref(), ended?, &stderr);
+        self.starting = None;
+        if status == SessionStatus::Failed {
+            self.drop_queue();
+        }
+        self.process_state(status, error).await
+    }
+
+    fn outcome(
+        &self,
+        ending: Option<&Ending>,
+        status: ExitStatus,
+        stderr: &str,
+    ) -> (SessionStatus, Option<String>) {
+        let claude = &self.shared.config.claude;
+        let failed = |reason: String| (SessionStatus::Failed, Some(reason));
+        match ending {
+            Some(Ending::Stop | Ending::Idle) => (SessionStatus::Idle, None),
+            Some(Ending::Unready) => failed(exit::silent(claude, self.shared.limits.ready, stderr)),
+            Some(Ending::Unresponsive) => failed(exit::stuck(stderr)),
+            None if self.starting.is_some() => failed(exit::not_ready(claude, status, stderr)),
+            None if status.success() => (SessionStatus::Completed, None),
+            None => failed(exit::died(status, stderr)),
+        }
+    }
+}

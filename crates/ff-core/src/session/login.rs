@@ -1,0 +1,54 @@
+//! Whether the CLI is logged in.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use ff_protocol::vm::Login;
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::error::{Error, Result};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Answer of `claude auth status` (2.1.330): JSON, no secrets, no network; exit code 1 when
+/// logged out. It says yes to an expired login: only a turn shows that.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    logged_in: bool,
+    email: Option<String>,
+}
+
+/// The login of the CLI. A CLI that takes too long or prints something else counts as logged
+/// out.
+///
+/// # Errors
+/// The CLI cannot be run.
+pub(crate) async fn login(claude: &Path, home: &Path) -> Result<Login> {
+    let run = Command::new(claude)
+        .args(["auth", "status"])
+        .env("HOME", home)
+        .current_dir(home)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let output = match tokio::time::timeout(DEADLINE, run).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(source)) => {
+            return Err(Error::io(
+                "cannot run the Claude CLI: is it installed?",
+                source,
+            ));
+        }
+        Err(_) => return Ok(Login::default()),
+    };
+    Ok(match serde_json::from_slice::<Status>(&output.stdout) {
+        Ok(status) => Login {
+            logged_in: status.logged_in,
+            account: status.email,
+        },
+        Err(_) => Login::default(),
+    })
+}

@@ -1,0 +1,10 @@
+//! Tables.
+
+pub mod handoff;
+pub mod journal;
+pub mod meta;
+pub mod project;
+pub mod session;
+pub mod workspace;
+pub mod workspace_pr;
+pub mod workspace_ratchet;

@@ -1,0 +1,185 @@
+//! Hand-offs this machine takes part in, and the one transaction that takes a workspace in.
+
+use ff_protocol::handoff::Manifest;
+use ff_protocol::project::Project;
+use ff_protocol::session::{JournalEntry, Session};
+use ff_protocol::workspace::Workspace;
+use ff_protocol::{HandoffId, ProjectId, WorkspaceId};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, TransactionTrait, sea_query::OnConflict,
+};
+use serde::{Deserialize, Serialize};
+
+use super::entity::{handoff, journal, workspace};
+use super::workspaces::{insert_rows, signed};
+use super::{Store, projects, sessions, text};
+use crate::clock;
+use crate::error::{Error, Result};
+
+/// Which part a machine plays in a hand-off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Role {
+    /// It gives the workspace away.
+    Sender,
+    /// It takes the workspace in.
+    Receiver,
+}
+
+/// A hand-off as this machine remembers it.
+#[derive(Debug, Clone)]
+pub struct HandoffRecord {
+    /// Its id.
+    pub id: HandoffId,
+    /// The workspace that moves.
+    pub workspace_id: WorkspaceId,
+    /// That workspace's project.
+    pub project_id: ProjectId,
+    /// This machine's part.
+    pub role: Role,
+    /// Epoch of the workspace once committed.
+    pub epoch: u64,
+    /// What moves, once that is known.
+    pub manifest: Option<Manifest>,
+    /// How it ended; `None` while under way.
+    pub committed: Option<bool>,
+}
+
+impl Store {
+    /// Remembers a hand-off; the same id again changes nothing.
+    pub async fn insert_handoff(&self, record: &HandoffRecord) -> Result<()> {
+        let now = clock::now();
+        let row = handoff::ActiveModel {
+            id: Set(record.id.to_string()),
+            workspace_id: Set(record.workspace_id.to_string()),
+            project_id: Set(record.project_id.to_string()),
+            role: Set(text::name(&record.role)?),
+            epoch: Set(signed(record.epoch)),
+            manifest: Set(record.manifest.as_ref().map(text::json).transpose()?),
+            committed: Set(record.committed),
+            created_at: Set(now),
+            updated_at: Set(now),
+        };
+        let same = OnConflict::column(handoff::Column::Id)
+            .do_nothing()
+            .to_owned();
+        handoff::Entity::insert(row)
+            .on_conflict(same)
+            .exec_without_returning(&self.db)
+            .await?;
+        Ok(())
+    }
+
+    /// A hand-off by its id.
+    pub async fn handoff(&self, id: &HandoffId) -> Result<Option<HandoffRecord>> {
+        let row = handoff::Entity::find_by_id(id.as_str())
+            .one(&self.db)
+            .await?;
+        row.map(HandoffRecord::try_from).transpose()
+    }
+
+    /// Hand-offs still under way, oldest first.
+    pub async fn unfinished_handoffs(&self) -> Result<Vec<HandoffRecord>> {
+        let query = handoff::Entity::find()
+            .filter(handoff::Column::Committed.is_null())
+            .order_by_asc(handoff::Column::CreatedAt);
+        query
+            .all(&self.db)
+            .await?
+            .into_iter()
+            .map(HandoffRecord::try_from)
+            .collect()
+    }
+
+    /// Writes down what moves.
+    pub async fn set_handoff_manifest(&self, id: &HandoffId, manifest: &Manifest) -> Result<()> {
+        let Some(row) = handoff::Entity::find_by_id(id.as_str())
+            .one(&self.db)
+            .await?
+        else {
+            return Ok(());
+        };
+        let mut row = row.into_active_model();
+        row.manifest = Set(Some(text::json(manifest)?));
+        row.updated_at = Set(clock::now());
+        row.update(&self.db).await?;
+        Ok(())
+    }
+
+    /// Writes down how a hand-off ended.
+    pub async fn finish_handoff(&self, id: &HandoffId, committed: bool) -> Result<()> {
+        let Some(row) = handoff::Entity::find_by_id(id.as_str())
+            .one(&self.db)
+            .await?
+        else {
+            return Ok(());
+        };
+        let mut row = row.into_active_model();
+        row.committed = Set(Some(committed));
+        row.updated_at = Set(clock::now());
+        row.update(&self.db).await?;
+        Ok(())
+    }
+
+    /// Takes a workspace in: project (if it is new here), workspace, sessions and journal, all or
+    /// nothing, in place of what was known of the workspace before.
+    pub async fn take_in(
+        &self,
+        project: &Project,
+        workspace: &Workspace,
+        session_rows: &[Session],
+        entries: &[JournalEntry],
+    ) -> Result<()> {
+        let tx = self.db.begin().await?;
+        if super::entity::project::Entity::find_by_id(project.id.as_str())
+            .one(&tx)
+            .await?
+            .is_none()
+        {
+            projects::row(project).insert(&tx).await?;
+        }
+        workspace::Entity::delete_by_id(workspace.id.as_str())
+            .exec(&tx)
+            .await?;
+        insert_rows(&tx, workspace, uuid::Uuid::now_v7().to_string()).await?;
+        for session in session_rows {
+            sessions::row(session)?.insert(&tx).await?;
+        }
+        // SQLite takes at most 32,766 values a statement; an entry has six.
+        for chunk in entries.chunks(1000) {
+            let rows = chunk.iter().map(|entry| journal_row(&workspace.id, entry));
+            journal::Entity::insert_many(rows.collect::<Result<Vec<_>>>()?)
+                .exec_without_returning(&tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn journal_row(workspace: &WorkspaceId, entry: &JournalEntry) -> Result<journal::ActiveModel> {
+    Ok(journal::ActiveModel {
+        workspace_id: Set(workspace.to_string()),
+        seq: Set(signed(entry.seq)),
+        session_id: Set(entry.session_id.to_string()),
+        kind: Set(text::name(&entry.kind)?),
+        payload: Set(text::json(&entry.payload)?),
+        created_at: Set(entry.created_at),
+    })
+}
+
+impl TryFrom<handoff::Model> for HandoffRecord {
+    type Error = Error;
+    fn try_from(row: handoff::Model) -> Result<Self> {
+        Ok(Self {
+            id: text::parse(row.id)?,
+            workspace_id: text::parse(row.workspace_id)?,
+            project_id: text::parse(row.project_id)?,
+            role: text::parse(row.role)?,
+            epoch: row.epoch.unsigned_abs(),
+            manifest: row.manifest.as_deref().map(text::from_json).transpose()?,
+            committed: row.committed,
+        })
+    }
+}

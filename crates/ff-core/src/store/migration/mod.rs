@@ -1,0 +1,14 @@
+//! Changes of the tables, in order; one file a change, never edited once released.
+
+mod m0001_initial;
+
+use sea_orm_migration::prelude::*;
+
+pub(super) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_initial::Migration)]
+    }
+}

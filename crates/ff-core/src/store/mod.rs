@@ -1,0 +1,117 @@
+//! Records in SQLite. No SQL and no entity leaves this module.
+
+mod entity;
+mod handoffs;
+mod journal;
+mod migration;
+mod projects;
+mod sessions;
+mod text;
+mod workspaces;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ff_protocol::DesktopId;
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ActiveValue::Set, ConnectOptions, Database, DatabaseConnection, EntityTrait,
+    sea_query::OnConflict,
+};
+use sea_orm_migration::MigratorTrait;
+
+pub use handoffs::{HandoffRecord, Role};
+
+use crate::error::Result;
+use entity::meta;
+
+/// The records of one machine. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    db: DatabaseConnection,
+}
+
+impl Store {
+    /// Opens the database file, makes it if it is not there, and brings its tables up to date.
+    ///
+    /// A write is on disk when its call returns (`synchronous=FULL`).
+    ///
+    /// # Errors
+    /// The file cannot be opened or is no database of ours.
+    pub async fn open(path: &Path) -> Result<Self> {
+        let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
+        // One connection: SQLite has one writer anyway, and statements then never meet a busy
+        // database inside one process. Other processes wait for each other.
+        options
+            .max_connections(1)
+            .sqlx_logging(false)
+            .map_sqlx_sqlite_opts(|sqlite| {
+                sqlite
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(10))
+            });
+        let db = Database::connect(options).await?;
+        migration::Migrator::up(&db, None).await?;
+        Ok(Self { db })
+    }
+
+    /// The id of this installation, made at the first call.
+    pub async fn installation_id(&self) -> Result<DesktopId> {
+        let fresh = DesktopId::generate();
+        self.set_default("installation_id", fresh.as_str()).await?;
+        let stored = self.setting("installation_id").await?;
+        Ok(stored
+            .as_deref()
+            .and_then(|id| DesktopId::from_str(id).ok())
+            .unwrap_or(fresh))
+    }
+
+    /// A named setting.
+    pub async fn setting(&self, key: &str) -> Result<Option<String>> {
+        let row = meta::Entity::find_by_id(key.to_owned())
+            .one(&self.db)
+            .await?;
+        Ok(row.map(|row| row.value))
+    }
+
+    /// Writes a named setting.
+    pub async fn set_setting(&self, key: &str, value: &str) -> Result<()> {
+        self.write_setting(
+            key,
+            value,
+            OnConflict::column(meta::Column::Key)
+                .update_column(meta::Column::Value)
+                .to_owned(),
+        )
+        .await
+    }
+
+    async fn set_default(&self, key: &str, value: &str) -> Result<()> {
+        self.write_setting(
+            key,
+            value,
+            OnConflict::column(meta::Column::Key)
+                .do_nothing()
+                .to_owned(),
+        )
+        .await
+    }
+
+    async fn write_setting(&self, key: &str, value: &str, conflict: OnConflict) -> Result<()> {
+        let row = meta::ActiveModel {
+            key: Set(key.to_owned()),
+            value: Set(value.to_owned()),
+        };
+        meta::Entity::insert(row)
+            .on_conflict(conflict)
+            .exec_without_returning(&self.db)
+            .await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

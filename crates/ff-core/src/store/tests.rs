@@ -1,0 +1,239 @@
+use ff_protocol::session::EntryKind;
+use ff_protocol::workspace::{
+    CiStatus, Location, Owner, PrState, PullRequest, Ratchet, RatchetDispatchOutcome, Workspace,
+    WorkspaceStatus,
+};
+use ff_protocol::{DesktopId, ErrorCode, HandoffId, ProjectId, SessionId, WorkspaceId};
+use serde_json::json;
+
+use super::*;
+use crate::clock;
+
+async fn store(dir: &tempfile::TempDir) -> Store {
+    Store::open(&dir.path().join("core.db")).await.unwrap()
+}
+
+pub(crate) fn project() -> ff_protocol::project::Project {
+    let now = clock::now();
+    ff_protocol::project::Project {
+        id: ProjectId::generate(),
+        name: "Demo".into(),
+        slug: "demo".into(),
+        repo_path: "/srv/demo".into(),
+        worktree_base_path: "/srv/worktrees/demo".into(),
+        default_branch: "main".into(),
+        github_owner: Some("octo".into()),
+        github_repo: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn workspace(project: &ProjectId, owner: Owner) -> Workspace {
+    let now = clock::now();
+    Workspace {
+        id: WorkspaceId::generate(),
+        project_id: project.clone(),
+        name: "First".into(),
+        description: Some("what it is for".into()),
+        status: WorkspaceStatus::Ready,
+        worktree_path: Some("/srv/worktrees/demo/workspace-1".into()),
+        branch_name: Some("first".into()),
+        creation_source: "MANUAL".into(),
+        has_had_sessions: true,
+        location: owner.location(),
+        owner,
+        epoch: 7,
+        handoff_id: None,
+        pr: PullRequest {
+            url: Some("https://github.com/octo/demo/pull/7".into()),
+            number: Some(7),
+            state: PrState::ChangesRequested,
+            review_state: Some("CHANGES_REQUESTED".into()),
+            ci_status: CiStatus::Failure,
+            has_merge_conflict: true,
+            synced_at: Some(now),
+            discovery_last_checked_at: Some(now),
+            discovery_retry_count: 2,
+            discovery_next_check_at: Some(now),
+            ci_failed_at: Some(now),
+            ci_last_notified_at: Some(now),
+            review_last_checked_at: Some(now),
+            review_last_comment_id: Some("c1".into()),
+        },
+        ratchet: Ratchet {
+            enabled: true,
+            last_checked_at: Some(now),
+            active_session_id: Some(SessionId::generate()),
+            dispatch_snapshot_key: Some("pr:7|ci:SUCCESS".into()),
+            dispatch_outcome: Some(RatchetDispatchOutcome::Died),
+            dispatch_retry_count: 3,
+            dispatch_stalled: true,
+        },
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+#[tokio::test]
+async fn workspace_reads_back_with_every_field() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir).await;
+    let project = project();
+    store.insert_project(&project).await.unwrap();
+    let desktop = Owner::Desktop(DesktopId::generate());
+    let workspace = workspace(&project.id, desktop);
+    store.insert_workspace(&workspace).await.unwrap();
+    assert_eq!(
+        store.workspace(&workspace.id).await.unwrap(),
+        Some(workspace.clone())
+    );
+    assert_eq!(store.workspaces().await.unwrap(), [workspace]);
+    assert_eq!(store.projects().await.unwrap(), [project]);
+}
+
+#[tokio::test]
+async fn journal_is_gapless_per_workspace_under_concurrency() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir).await;
+    let project = project();
+    store.insert_project(&project).await.unwrap();
+    let (a, b) = (
+        workspace(&project.id, Owner::Cloud),
+        workspace(&project.id, Owner::Cloud),
+    );
+    store.insert_workspace(&a).await.unwrap();
+    store.insert_workspace(&b).await.unwrap();
+    let session = SessionId::generate();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..60 {
+        let (store, session) = (store.clone(), session.clone());
+        let id = if n % 2 == 0 {
+            a.id.clone()
+        } else {
+            b.id.clone()
+        };
+        tasks.spawn(async move {
+            store
+                .append(&id, &session, EntryKind::UserMessage, json!({"text": n}))
+                .await
+                .unwrap()
+                .seq
+        });
+    }
+    while let Some(seq) = tasks.join_next().await {
+        assert!((1..=30).contains(&seq.unwrap()));
+    }
+    for id in [&a.id, &b.id] {
+        let seqs: Vec<u64> = store
+            .entries(id, None, 0, 100)
+            .await
+            .unwrap()
+            .iter()
+            .map(|entry| entry.seq)
+            .collect();
+        assert_eq!(seqs, (1..=30).collect::<Vec<_>>());
+        assert_eq!(
+            store
+                .entries(id, Some(&session), 28, 100)
+                .await
+                .unwrap()
+                .len(),
+            2
+        );
+        assert!(
+            store
+                .entries(id, Some(&SessionId::generate()), 0, 100)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_workspace_is_claimed_by_one_hand_off_of_its_owner_and_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir).await;
+    let project = project();
+    store.insert_project(&project).await.unwrap();
+    let w = workspace(&project.id, Owner::Cloud);
+    store.insert_workspace(&w).await.unwrap();
+    let (first, second) = (HandoffId::generate(), HandoffId::generate());
+    let desktop = Owner::Desktop(DesktopId::generate());
+    assert!(
+        !store
+            .claim_workspace(&w.id, &desktop, 7, &first)
+            .await
+            .unwrap(),
+        "wrong owner"
+    );
+    assert!(
+        !store
+            .claim_workspace(&w.id, &Owner::Cloud, 6, &first)
+            .await
+            .unwrap(),
+        "old epoch"
+    );
+    assert!(
+        store
+            .claim_workspace(&w.id, &Owner::Cloud, 7, &first)
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .claim_workspace(&w.id, &Owner::Cloud, 7, &first)
+            .await
+            .unwrap(),
+        "same again"
+    );
+    assert!(
+        !store
+            .claim_workspace(&w.id, &Owner::Cloud, 7, &second)
+            .await
+            .unwrap(),
+        "taken"
+    );
+    assert!(
+        !store.release_workspace(&w.id, &second, None).await.unwrap(),
+        "not its hand-off"
+    );
+    assert!(
+        store
+            .release_workspace(&w.id, &first, Some((&desktop, 8)))
+            .await
+            .unwrap()
+    );
+    let now = store.known_workspace(&w.id).await.unwrap();
+    assert_eq!((now.owner, now.epoch, now.handoff_id), (desktop, 8, None));
+    assert_eq!(now.location, Location::Desktop);
+}
+
+#[tokio::test]
+async fn a_second_process_sees_the_same_installation_and_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (store(&dir).await, store(&dir).await);
+    assert_eq!(
+        one.installation_id().await.unwrap(),
+        two.installation_id().await.unwrap()
+    );
+    one.set_setting("cloud_url", "a").await.unwrap();
+    two.set_setting("cloud_url", "b").await.unwrap();
+    assert_eq!(
+        one.setting("cloud_url").await.unwrap().as_deref(),
+        Some("b")
+    );
+    assert_eq!(one.setting("other").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_unknown_workspace_is_told_as_not_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = store(&dir)
+        .await
+        .known_workspace(&WorkspaceId::generate())
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NotFound);
+}

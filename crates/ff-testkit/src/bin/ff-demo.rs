@@ -1,0 +1,67 @@
+//! The demo: the main job from end to end, each step checked from outside.
+
+#![allow(clippy::print_stdout)]
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use ff_testkit::journey::{self, Options};
+
+/// Shows the main job from end to end on real Docker with the real CLI.
+#[derive(Parser)]
+struct Args {
+    /// Directory with `ff` and `ff-cloud`; without it, where this program is.
+    #[arg(long, env = "FF_BIN_DIR")]
+    programs: Option<PathBuf>,
+    /// Image of the VMs.
+    #[arg(long, env = "FF_VM_IMAGE", default_value = "ff-vm:latest")]
+    image: String,
+    /// Leave the VM and the directories in place (`1`).
+    #[arg(long, env = "KEEP", default_value = "")]
+    keep: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let args = Args::parse();
+    let programs = match args.programs {
+        Some(programs) => programs,
+        None => std::env::current_exe()?
+            .parent()
+            .map(PathBuf::from)
+            .unwrap_or_default(),
+    };
+    let keep = !matches!(args.keep.as_str(), "" | "0");
+    let begun = Instant::now();
+    let options = Options {
+        programs,
+        image: args.image,
+        keep,
+        cut: None,
+    };
+    let outcome = journey::run(options, |done| {
+        println!(
+            "{:>6.2} s  {:<18} {}",
+            done.took.as_secs_f64(),
+            done.step,
+            done.seen
+        );
+    })
+    .await;
+    match outcome {
+        Ok(()) => {
+            println!(
+                "{:>6.2} s  in all: every step was done and checked",
+                begun.elapsed().as_secs_f64()
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(failure) => {
+            println!("FAILED at: {}", failure.step);
+            println!("{:#}", failure.cause);
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
