@@ -11,6 +11,7 @@ use ff_engine::Engine;
 use ff_protocol::agent::{HEALTH_PATH, HELLO_PATH};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, note_changes};
 use crate::auth::require_token;
@@ -34,16 +35,14 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     tracing::info!(vm = %args.vm_id, listen = %args.listen, "the agent serves");
+    let stopping = CancellationToken::new();
     let app = app(&args, core.clone(), token);
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let mut ended = stopped.clone();
-    let serving = axum::serve(listener, app).with_graceful_shutdown(async move {
-        let _ = ended.wait_for(|stop| *stop).await;
-    });
+    let serving =
+        axum::serve(listener, app).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let serving = tokio::spawn(serving.into_future());
     wait_for_signal().await?;
     tracing::info!(vm = %args.vm_id, "the agent stops");
-    let _ = stop.send(true);
+    stopping.cancel();
     core.shutdown().await;
     match tokio::time::timeout(LAST_REQUESTS, serving).await {
         Ok(ended) => ended

@@ -4,6 +4,7 @@
 //! application (SCREAMING_SNAKE_CASE) unless a type says otherwise.
 
 pub mod agent;
+pub mod close;
 pub mod error;
 pub mod handoff;
 pub mod ids;

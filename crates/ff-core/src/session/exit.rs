@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(describe(ExitStatus::from_raw(9)), "killed by signal 9");
         assert_eq!(
             died(ExitStatus::from_raw(9), "oops"),
-            "the Claude CLI ended (killed by signal 9): oops"
+            "the Claude CLI ended (killed by signal 9); send a message to start it again: oops"
         );
     }
 

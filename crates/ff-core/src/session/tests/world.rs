@@ -155,9 +155,8 @@ pub(super) async fn until(
     let mut row = world.row(id).await;
     let waiting = async {
         while !wanted(&row) {
-            match events.recv().await.unwrap() {
-                Event::Status(session) if session.id == *id => row = *session,
-                _ => {}
+            if let Event::Status(_) = events.recv().await.unwrap() {
+                row = world.row(id).await;
             }
         }
     };

@@ -1,0 +1,129 @@
+//! The agent's API, as the server uses it.
+
+use ff_protocol::agent::{HEALTH_PATH, HELLO_PATH, Health, Hello};
+use ff_protocol::handoff::{Export, Finish, Manifest, Receive, Received, Restored};
+use ff_protocol::vm::Onboarding;
+use ff_protocol::{HandoffId, VmId};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+
+use crate::cloud::part_path;
+use crate::error::{ClientError, Result};
+use crate::http::{Auth, Http, LONG, SHORT};
+use crate::proof;
+use crate::raw::{ByteStream, RawRequest, RawResponse};
+use crate::secret::Secret;
+use crate::socket::WsStream;
+
+/// Client of the agent in one VM.
+#[derive(Debug, Clone)]
+pub struct AgentClient {
+    vm_id: VmId,
+    token: Secret,
+    http: Http,
+}
+
+impl AgentClient {
+    /// A client of the agent of `vm_id` at `base_url`. Connects to nothing yet. Nothing but
+    /// [`Self::hello`] may be called before that has succeeded: container addresses are reused
+    /// at once, and every other call shows the token.
+    pub fn new(vm_id: VmId, base_url: &str, token: Secret) -> Result<Self> {
+        let http = Http::new(base_url, Auth::Bearer(token.clone()))?;
+        Ok(Self { vm_id, token, http })
+    }
+
+    /// The VM this is the agent of.
+    pub fn vm_id(&self) -> &VmId {
+        &self.vm_id
+    }
+
+    /// Asks the agent for its proof over `nonce` (fresh, hex) and verifies it. Sends no token.
+    ///
+    /// # Errors
+    /// [`ClientError::Unexpected`] when another VM's agent, or no agent of ours, answers.
+    pub async fn hello(&self, nonce: &str) -> Result<Hello> {
+        let bare = Http::new(self.http.base(), Auth::None)?;
+        let request = bare
+            .request(Method::GET, HELLO_PATH)
+            .query(&[("nonce", nonce)]);
+        let hello: Hello = bare.send(request, SHORT).await?;
+        if hello.vm_id != self.vm_id
+            || !proof::verify(&self.token, &self.vm_id, nonce, &hello.proof)
+        {
+            let detail = "it did not prove to be this VM's agent".into();
+            return Err(self.http.unexpected(None, detail));
+        }
+        Ok(hello)
+    }
+
+    /// What the agent says of itself and of the work in its VM.
+    pub async fn health(&self) -> Result<Health> {
+        self.http.get(HEALTH_PATH, SHORT).await
+    }
+
+    /// What the user has still to do in the VM.
+    pub async fn onboarding(&self) -> Result<Onboarding> {
+        let path = format!("/api/vms/{}/onboarding", self.vm_id);
+        self.http.get(&path, SHORT).await
+    }
+
+    /// Makes the VM ready to receive a workspace: clones or fetches.
+    pub async fn receive(&self, id: &HandoffId, receive: &Receive) -> Result<Received> {
+        let path = format!("/api/handoffs/{id}/receive");
+        self.http.post(&path, receive, LONG).await
+    }
+
+    /// Restores the workspace from the parts sent before.
+    pub async fn restore(&self, id: &HandoffId, manifest: &Manifest) -> Result<Restored> {
+        let path = format!("/api/handoffs/{id}/restore");
+        self.http.post(&path, manifest, LONG).await
+    }
+
+    /// Spools the workspace for a pull.
+    pub async fn export(&self, id: &HandoffId, export: &Export) -> Result<Manifest> {
+        let path = format!("/api/handoffs/{id}/export");
+        self.http.post(&path, export, LONG).await
+    }
+
+    /// Tells how the hand-off ended.
+    pub async fn finish(&self, id: &HandoffId, finish: Finish) -> Result<()> {
+        let path = format!("/api/handoffs/{id}/finish");
+        let request = self.http.request(Method::POST, &path).json(&finish);
+        self.http.unit(request, SHORT).await
+    }
+
+    /// Sends one part of a bundle, `size` bytes in pieces.
+    pub async fn put_part(
+        &self,
+        id: &HandoffId,
+        sha256: &str,
+        size: u64,
+        body: ByteStream,
+    ) -> Result<()> {
+        self.http.put_part(&part_path(id, sha256), size, body).await
+    }
+
+    /// Fetches one part of a bundle.
+    pub async fn get_part(&self, id: &HandoffId, sha256: &str) -> Result<ByteStream> {
+        self.http.get_part(&part_path(id, sha256)).await
+    }
+
+    /// Passes a request on as it is and answers with whatever comes back.
+    ///
+    /// # Errors
+    /// Only those of the transport: an error status is an answer here.
+    pub async fn forward(&self, request: RawRequest) -> Result<RawResponse> {
+        if !request.path_and_query.starts_with('/') {
+            return Err(ClientError::Address {
+                url: request.path_and_query,
+                why: "a path begins with /",
+            });
+        }
+        self.http.forward(request).await
+    }
+
+    /// Connects a WebSocket to a path of the agent, with `headers` besides our token.
+    pub async fn dial(&self, path_and_query: &str, headers: HeaderMap) -> Result<WsStream> {
+        self.http.dial(path_and_query, headers, SHORT).await
+    }
+}

@@ -1,0 +1,88 @@
+//! Everything a request may use.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::Result;
+use crate::agent::AgentLink;
+use crate::compute::Provider;
+use crate::config::Config;
+use crate::db::Db;
+use crate::identity::Identity;
+use crate::lifecycle::Lifecycle;
+use crate::services::handoff::HandoffService;
+use crate::services::vm::VmService;
+use crate::services::workspace::WorkspaceService;
+use crate::ws::Relays;
+
+/// The server's state; clones are cheap and share it.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Inner>);
+
+/// What an [`App`] holds.
+#[derive(Debug)]
+pub struct Inner {
+    /// The settings it was started with.
+    pub config: Config,
+    /// The database.
+    pub db: Db,
+    /// The link to the agents.
+    pub agents: AgentLink,
+    /// VMs and their life.
+    pub vms: VmService,
+    /// Workspaces and the way to them.
+    pub workspaces: WorkspaceService,
+    /// Hand-offs.
+    pub handoffs: HandoffService,
+    /// The sockets being relayed.
+    pub relays: Relays,
+    /// Shutdown tokens and the tasks the server owns.
+    pub lifecycle: Lifecycle,
+}
+
+impl App {
+    /// Opens the database in the data directory and wires the services. `provider` is told the
+    /// server's instance id, so that it labels and lists only its own VMs.
+    ///
+    /// # Errors
+    /// The data directory or the database cannot be used.
+    pub async fn open(
+        config: Config,
+        lifecycle: Lifecycle,
+        provider: impl FnOnce(&Config, &Identity) -> Result<Arc<dyn Provider>>,
+    ) -> Result<Self> {
+        let data_dir = config.data_dir()?;
+        let identity = Identity::open(&data_dir)?;
+        let db = Db::open(&data_dir.join("cloud.db")).await?;
+        let provider = provider(&config, &identity)?;
+        let agents = AgentLink::new();
+        let vms = VmService::new(
+            db.clone(),
+            agents.clone(),
+            provider,
+            identity,
+            config.image.clone(),
+            lifecycle.clone(),
+        );
+        let workspaces = WorkspaceService::new(db.clone(), vms.clone(), agents.clone());
+        let handoffs =
+            HandoffService::new(db.clone(), vms.clone(), agents.clone(), lifecycle.clone());
+        Ok(Self(Arc::new(Inner {
+            config,
+            db,
+            agents,
+            vms,
+            workspaces,
+            handoffs,
+            relays: Relays::new(),
+            lifecycle,
+        })))
+    }
+}
+
+impl Deref for App {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}

@@ -1,0 +1,147 @@
+//! From a VM's settings to a container, and back.
+
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerState, ContainerSummary,
+    ContainerSummaryStateEnum, HostConfig, HostConfigLogConfig, Mount, MountType, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+use ff_protocol::VmId;
+
+use super::names::{self, INSTANCE_LABEL, VM_LABEL, home_name};
+use crate::compute::{AGENT_PORT, Machine, Power};
+use crate::config::VmSettings;
+
+const HOME: &str = "/home/ff";
+/// A container's log holds what the agent says, never what a terminal shows.
+const LOG_SIZE: &str = "10m";
+const LOG_FILES: &str = "3";
+const HOSTNAME_LEN: usize = 12;
+
+/// The container of a VM.
+pub fn body(
+    vm: &VmId,
+    image: &str,
+    instance_id: &str,
+    settings: &VmSettings,
+) -> ContainerCreateBody {
+    ContainerCreateBody {
+        hostname: Some(hostname(vm)),
+        image: Some(image.to_owned()),
+        env: Some(vec![format!("FF_VM_ID={vm}")]),
+        labels: Some(names::labels(instance_id, vm)),
+        host_config: Some(host_config(vm, settings)),
+        ..Default::default()
+    }
+}
+
+fn host_config(vm: &VmId, settings: &VmSettings) -> HostConfig {
+    let memory = i64::try_from(settings.memory).unwrap_or(i64::MAX);
+    let log = [("max-size", LOG_SIZE), ("max-file", LOG_FILES)];
+    HostConfig {
+        nano_cpus: Some((settings.cpus * 1e9) as i64),
+        memory: Some(memory),
+        // The same as `memory`: no swap on top.
+        memory_swap: Some(memory),
+        pids_limit: Some(settings.pids.into()),
+        cap_drop: Some(vec!["ALL".to_owned()]),
+        security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        privileged: Some(false),
+        extra_hosts: Some(
+            settings
+                .extra_host
+                .iter()
+                .map(|host| format!("{}:{}", host.name, host.ip))
+                .collect(),
+        ),
+        mounts: Some(vec![Mount {
+            target: Some(HOME.to_owned()),
+            source: Some(home_name(vm)),
+            typ: Some(MountType::VOLUME),
+            ..Default::default()
+        }]),
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(log.map(|(k, v)| (k.to_owned(), v.to_owned())).into()),
+        }),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        ..Default::default()
+    }
+}
+
+/// The end of the id: of two ids made in the same minute it is what differs.
+fn hostname(vm: &VmId) -> String {
+    let id = vm.as_str();
+    let tail = &id[id.len().saturating_sub(HOSTNAME_LEN)..];
+    format!("ff-{}", tail.trim_matches('-'))
+}
+
+/// Whether the container carries this server's and VM's labels.
+pub fn belongs_to(found: &ContainerInspectResponse, instance_id: &str, vm: &VmId) -> bool {
+    let labels = found
+        .config
+        .as_ref()
+        .and_then(|config| config.labels.as_ref());
+    let label = |name| {
+        labels
+            .and_then(|labels| labels.get(name))
+            .map(String::as_str)
+    };
+    label(INSTANCE_LABEL) == Some(instance_id) && label(VM_LABEL) == Some(vm.as_str())
+}
+
+/// What an inspection says.
+pub fn machine(vm_id: VmId, found: ContainerInspectResponse) -> Machine {
+    let state = found.state.unwrap_or_default();
+    let id = found.id.unwrap_or_default();
+    let power = power(&state);
+    let address = found
+        .network_settings
+        .and_then(|settings| settings.networks)
+        .and_then(|networks| {
+            networks
+                .into_values()
+                .filter_map(|network| network.ip_address)
+                .find(|ip| !ip.is_empty())
+        })
+        .filter(|_| power == Power::On)
+        .map(|ip| format!("http://{ip}:{AGENT_PORT}"));
+    let start = format!("{id} {}", state.started_at.unwrap_or_default());
+    Machine {
+        vm_id,
+        id,
+        power,
+        start,
+        address,
+    }
+}
+
+fn power(state: &ContainerState) -> Power {
+    match (state.running, state.paused) {
+        (Some(true), Some(true)) => Power::Frozen,
+        (Some(true), _) => Power::On,
+        _ => Power::Off {
+            exit_code: state.exit_code,
+        },
+    }
+}
+
+/// What a list says; `None` for a container whose label is not a VM's id.
+pub fn listed(found: ContainerSummary) -> Option<Machine> {
+    let vm_id = found.labels?.get(VM_LABEL)?.parse().ok()?;
+    let power = match found.state {
+        Some(ContainerSummaryStateEnum::RUNNING) => Power::On,
+        Some(ContainerSummaryStateEnum::PAUSED) => Power::Frozen,
+        _ => Power::Off { exit_code: None },
+    };
+    let id = found.id.unwrap_or_default();
+    Some(Machine {
+        vm_id,
+        start: String::new(),
+        id,
+        power,
+        address: None,
+    })
+}

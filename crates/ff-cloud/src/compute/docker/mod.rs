@@ -1,0 +1,256 @@
+//! VMs as containers of a Docker engine. A VM is the container `ff-vm-<id>` on the volume
+//! `ff-home-<id>`; both carry labels with the server's instance id and the VM's id.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::models::{ContainerCreateResponse, ContainerInspectResponse, VolumeCreateRequest};
+use bollard::query_parameters::{
+    CreateContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions,
+    RemoveVolumeOptions, StartContainerOptions, StopContainerOptions,
+};
+use ff_protocol::VmId;
+
+use self::archive::FileEntry;
+use self::engine::{CallError, Engine, is_status, unless};
+use super::{Answer, ComputeError, Machine, Provider, TOKEN_FILE};
+use crate::agent::AgentToken;
+use crate::config::{Config, VmSettings};
+use crate::identity::Identity;
+
+mod archive;
+mod authorities;
+mod engine;
+mod machine;
+mod names;
+
+pub use names::{INSTANCE_LABEL, VM_LABEL, container_name, home_name};
+
+const CONFLICT: u16 = 409;
+const MISSING: u16 = 404;
+const AGENT_UID: u64 = 1000;
+
+/// The Docker provider. It makes no connection until it is asked something, so a server starts
+/// without an engine and finds it when it comes.
+#[derive(Debug)]
+pub struct DockerProvider {
+    engine: Engine,
+    instance_id: String,
+    settings: VmSettings,
+    /// PEM text of the operator's certificate authorities.
+    authorities: String,
+}
+
+impl DockerProvider {
+    /// A provider with the server's settings, for the engine at `DOCKER_HOST` or the local socket.
+    ///
+    /// # Errors
+    /// A file of `--vm-extra-ca` cannot be read or holds no certificate.
+    pub fn new(config: &Config, identity: &Identity) -> Result<Self, ComputeError> {
+        Self::at(None, config, identity)
+    }
+
+    /// As [`DockerProvider::new`], for the engine at this address (`unix://…` or `tcp://…`).
+    ///
+    /// # Errors
+    /// As [`DockerProvider::new`].
+    pub fn at(
+        host: Option<String>,
+        config: &Config,
+        identity: &Identity,
+    ) -> Result<Self, ComputeError> {
+        Ok(Self {
+            engine: Engine::new(host),
+            instance_id: identity.instance_id().to_owned(),
+            authorities: authorities::read(&config.vm.extra_ca)?,
+            settings: config.vm.clone(),
+        })
+    }
+
+    async fn find(&self, vm: &VmId) -> Result<Option<ContainerInspectResponse>, ComputeError> {
+        let name = container_name(vm);
+        let docker = self.engine.client().await?;
+        let question = docker.inspect_container(&name, None::<InspectContainerOptions>);
+        let found = match self.engine.call("inspect a container", question).await {
+            Ok(found) => found,
+            Err(error) if is_status(&error, MISSING) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if machine::belongs_to(&found, &self.instance_id, vm) {
+            return Ok(Some(found));
+        }
+        Err(ComputeError::Failed {
+            action: "use a container",
+            message: format!("{name} is there and does not belong to this server"),
+        })
+    }
+
+    async fn create_container(
+        &self,
+        vm: &VmId,
+        image: &str,
+    ) -> Result<ContainerCreateResponse, CallError> {
+        let options = CreateContainerOptions {
+            name: Some(container_name(vm)),
+            ..Default::default()
+        };
+        let body = machine::body(vm, image, &self.instance_id, &self.settings);
+        let docker = self.engine.client().await?;
+        let question = docker.create_container(Some(options), body);
+        self.engine.call("create a container", question).await
+    }
+
+    async fn make(&self, vm: &VmId, image: &str) -> Result<String, ComputeError> {
+        let mut made = self.create_container(vm, image).await;
+        if made.as_ref().is_err_and(|error| is_status(error, CONFLICT)) {
+            // Left over from an attempt that was cut off, perhaps before it was complete.
+            self.remove(vm).await?;
+            made = self.create_container(vm, image).await;
+        }
+        let made = match made {
+            Ok(made) => made,
+            Err(error) if is_status(&error, MISSING) => {
+                return Err(ComputeError::ImageMissing(image.to_owned()));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if !self.authorities.is_empty() {
+            authorities::add(&self.engine, &made.id, &self.authorities).await?;
+        }
+        Ok(made.id)
+    }
+}
+
+impl Provider for DockerProvider {
+    fn ping(&self) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let docker = self.engine.client().await?;
+            self.engine.call("answer", docker.ping()).await?;
+            Ok(())
+        })
+    }
+
+    fn ensure_home<'a>(&'a self, vm: &'a VmId) -> Answer<'a, bool> {
+        Box::pin(async move {
+            if self.home_exists(vm).await? {
+                return Ok(false);
+            }
+            let request = VolumeCreateRequest {
+                name: Some(home_name(vm)),
+                labels: Some(names::labels(&self.instance_id, vm)),
+                ..Default::default()
+            };
+            let docker = self.engine.client().await?;
+            let question = docker.create_volume(request);
+            self.engine.call("create a volume", question).await?;
+            Ok(true)
+        })
+    }
+
+    fn home_exists<'a>(&'a self, vm: &'a VmId) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let name = home_name(vm);
+            let docker = self.engine.client().await?;
+            let question = docker.inspect_volume(&name);
+            match self.engine.call("inspect a volume", question).await {
+                Ok(_) => Ok(true),
+                Err(error) if is_status(&error, MISSING) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        })
+    }
+
+    fn remove_home<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let name = home_name(vm);
+            let docker = self.engine.client().await?;
+            let question = docker.remove_volume(&name, None::<RemoveVolumeOptions>);
+            unless(self.engine.call("remove a volume", question).await, MISSING)
+        })
+    }
+
+    fn create<'a>(&'a self, vm: &'a VmId, image: &'a str) -> Answer<'a, String> {
+        Box::pin(self.make(vm, image))
+    }
+
+    fn write_token<'a>(&'a self, vm: &'a VmId, token: &'a AgentToken) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let entry = FileEntry {
+                path: Path::new(TOKEN_FILE),
+                uid: AGENT_UID,
+                mode: 0o400,
+                content: token.expose().as_bytes(),
+            };
+            archive::upload(&self.engine, &container_name(vm), entry).await
+        })
+    }
+
+    fn start<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let name = container_name(vm);
+            let docker = self.engine.client().await?;
+            let question = docker.start_container(&name, None::<StartContainerOptions>);
+            match self.engine.call("start a container", question).await {
+                Err(error) if is_status(&error, MISSING) => {
+                    Err(ComputeError::MachineMissing(vm.clone()))
+                }
+                started => Ok(started?),
+            }
+        })
+    }
+
+    fn stop<'a>(&'a self, vm: &'a VmId, grace: Duration) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let name = container_name(vm);
+            let options = StopContainerOptions {
+                t: Some(i32::try_from(grace.as_secs()).unwrap_or(i32::MAX)),
+                ..Default::default()
+            };
+            let docker = self.engine.client().await?;
+            let question = docker.stop_container(&name, Some(options));
+            let stopped = self.engine.call_within(grace, "stop a container", question);
+            unless(stopped.await, MISSING)
+        })
+    }
+
+    fn remove<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
+        Box::pin(async move {
+            if self.find(vm).await?.is_none() {
+                return Ok(());
+            }
+            let name = container_name(vm);
+            let options = RemoveContainerOptions {
+                force: true,
+                ..Default::default()
+            };
+            let docker = self.engine.client().await?;
+            let question = docker.remove_container(&name, Some(options));
+            unless(
+                self.engine.call("remove a container", question).await,
+                MISSING,
+            )
+        })
+    }
+
+    fn inspect<'a>(&'a self, vm: &'a VmId) -> Answer<'a, Option<Machine>> {
+        Box::pin(async move {
+            let found = self.find(vm).await?;
+            Ok(found.map(|found| machine::machine(vm.clone(), found)))
+        })
+    }
+
+    fn list(&self) -> Answer<'_, Vec<Machine>> {
+        Box::pin(async move {
+            let label = format!("{INSTANCE_LABEL}={}", self.instance_id);
+            let options = ListContainersOptions {
+                all: true,
+                filters: Some([("label".to_owned(), vec![label])].into()),
+                ..Default::default()
+            };
+            let docker = self.engine.client().await?;
+            let question = docker.list_containers(Some(options));
+            let found = self.engine.call("list containers", question).await?;
+            Ok(found.into_iter().filter_map(machine::listed).collect())
+        })
+    }
+}

@@ -1,0 +1,29 @@
+//! Names and labels of what belongs to a VM.
+
+use std::collections::HashMap;
+
+use ff_protocol::VmId;
+
+/// Label with the id of the server that made it.
+pub const INSTANCE_LABEL: &str = "cloud.factory-factory.instance";
+/// Label with the VM's id.
+pub const VM_LABEL: &str = "cloud.factory-factory.vm";
+
+/// Name of a VM's container.
+pub fn container_name(vm: &VmId) -> String {
+    format!("ff-vm-{vm}")
+}
+
+/// Name of a VM's home volume.
+pub fn home_name(vm: &VmId) -> String {
+    format!("ff-home-{vm}")
+}
+
+/// Labels of everything that belongs to a VM of this server.
+pub fn labels(instance_id: &str, vm: &VmId) -> HashMap<String, String> {
+    [
+        (INSTANCE_LABEL.to_owned(), instance_id.to_owned()),
+        (VM_LABEL.to_owned(), vm.to_string()),
+    ]
+    .into()
+}

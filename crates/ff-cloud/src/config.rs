@@ -1,0 +1,231 @@
+//! Command line and environment.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{Error, Result};
+
+/// The program's command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ff-cloud",
+    version,
+    about = "Factory Factory Cloud: the server"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    Serve(Box<Config>),
+}
+
+/// Settings of a server. Each has an environment variable `FF_CLOUD_…`.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Development: no keys, loopback only; the request names its user.
+    #[arg(long, env = "FF_CLOUD_DEV")]
+    pub dev: bool,
+    /// Where the database and the master key lie [default: ff-cloud in the XDG data directory].
+    #[arg(long, env = "FF_CLOUD_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address to listen on.
+    #[arg(
+        long,
+        env = "FF_CLOUD_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:3000"
+    )]
+    pub listen: SocketAddr,
+    /// Stop a VM in which nothing has worked for this long; without it VMs stay awake.
+    #[arg(long, env = "FF_CLOUD_IDLE_STOP", value_name = "SECONDS", value_parser = seconds)]
+    pub idle_stop: Option<Duration>,
+    /// Image of the VMs.
+    #[arg(
+        long,
+        env = "FF_CLOUD_IMAGE",
+        value_name = "IMAGE",
+        default_value = "ff-vm:latest"
+    )]
+    pub image: String,
+    /// Limits and extras of each VM.
+    #[command(flatten)]
+    pub vm: VmSettings,
+    /// Where VMs come from.
+    #[arg(long, env = "FF_CLOUD_PROVIDER", value_enum, default_value_t)]
+    pub provider: ProviderKind,
+    /// Shape of the log.
+    #[arg(long, env = "FF_CLOUD_LOG_FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+/// Limits and extras of each VM, as the operator set them.
+#[derive(Debug, Clone, Args)]
+pub struct VmSettings {
+    /// CPUs of a VM; parts of one are allowed.
+    #[arg(long = "vm-cpus", env = "FF_CLOUD_VM_CPUS", value_name = "N", default_value = "2", value_parser = cpus)]
+    pub cpus: f64,
+    /// Memory of a VM, such as 512m or 4g; it gets no swap.
+    #[arg(long = "vm-memory", env = "FF_CLOUD_VM_MEMORY", value_name = "BYTES", default_value = "4g", value_parser = memory)]
+    pub memory: u64,
+    /// Processes and threads a VM may have.
+    #[arg(long = "vm-pids", env = "FF_CLOUD_VM_PIDS", value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(32..))]
+    pub pids: u32,
+    /// PEM file of a certificate authority that VMs trust besides their image's; may be repeated.
+    #[arg(
+        long = "vm-extra-ca",
+        env = "FF_CLOUD_VM_EXTRA_CA",
+        value_name = "FILE",
+        value_delimiter = ','
+    )]
+    pub extra_ca: Vec<PathBuf>,
+    /// Name and address VMs find in their hosts file; may be repeated.
+    #[arg(
+        long = "vm-extra-host",
+        env = "FF_CLOUD_VM_EXTRA_HOST",
+        value_name = "NAME:IP",
+        value_delimiter = ','
+    )]
+    pub extra_host: Vec<ExtraHost>,
+}
+
+/// Providers of VMs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProviderKind {
+    /// Containers of a Docker engine (`DOCKER_HOST`, else the local socket).
+    #[default]
+    Docker,
+}
+
+/// Shapes of the log.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// An entry for the hosts file of VMs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExtraHost {
+    /// The name.
+    pub name: String,
+    /// Its address.
+    pub ip: IpAddr,
+}
+
+impl FromStr for ExtraHost {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not NAME:IP, such as git.example.test:172.17.0.1");
+        let (name, ip) = text.split_once(':').ok_or_else(wrong)?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+        if name.is_empty() || name.len() > 253 || !name.bytes().all(plain) {
+            return Err(wrong());
+        }
+        let ip = ip.trim_start_matches('[').trim_end_matches(']');
+        let ip = ip.parse().map_err(|_| wrong())?;
+        Ok(Self {
+            name: name.to_owned(),
+            ip,
+        })
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<u64>() {
+        Ok(0) | Err(_) => Err("give whole seconds, 1 or more".to_owned()),
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+fn cpus(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(cpus) if (0.01..=1024.0).contains(&cpus) => Ok(cpus),
+        _ => Err("give a number of CPUs between 0.01 and 1024".to_owned()),
+    }
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    let wrong = || "give bytes, or a number with k, m or g; at least 64m".to_owned();
+    let lower = text.to_ascii_lowercase();
+    let (number, shift) = match lower.as_bytes().last() {
+        Some(b'k') => (&lower[..lower.len() - 1], 10),
+        Some(b'm') => (&lower[..lower.len() - 1], 20),
+        Some(b'g') => (&lower[..lower.len() - 1], 30),
+        _ => (lower.as_str(), 0),
+    };
+    let bytes = number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(wrong)?;
+    if !((64 << 20)..=(1 << 50)).contains(&bytes) {
+        return Err(wrong());
+    }
+    Ok(bytes)
+}
+
+impl Config {
+    /// The data directory, whether it exists or not.
+    ///
+    /// # Errors
+    /// None is set, and there is no home directory to put one in.
+    pub fn data_dir(&self) -> Result<PathBuf> {
+        if let Some(dir) = &self.data_dir {
+            return Ok(dir.clone());
+        }
+        let absolute = |name| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        absolute("XDG_DATA_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+            .map(|data| data.join("ff-cloud"))
+            .ok_or_else(|| {
+                Error::refused(
+                    ff_protocol::ErrorCode::Invalid,
+                    "there is no home directory to keep data in",
+                )
+                .hint("name a directory with --data-dir")
+            })
+    }
+
+    /// Checks what the settings say together.
+    ///
+    /// # Errors
+    /// A sentence that says which settings do not go together.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |detail: &str, hint: &str| {
+            Err(Error::refused(ff_protocol::ErrorCode::Invalid, detail).hint(hint))
+        };
+        if !self.dev {
+            return refuse(
+                "API keys are not there yet, so the server runs for development only",
+                "start it with `ff-cloud serve --dev`",
+            );
+        }
+        if !self.listen.ip().is_loopback() {
+            return refuse(
+                "with --dev anyone who reaches the server may use it, so it listens on loopback only",
+                "use --listen 127.0.0.1:PORT",
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+use clap::CommandFactory;
+use rstest::rstest;
+
+use super::*;
+
+fn parse(args: &[&str]) -> Result<Config, clap::Error> {
+    let args = ["ff-cloud", "serve"].iter().chain(args);
+    let Command::Serve(config) = Cli::try_parse_from(args)?.command;
+    Ok(*config)
+}
+
+#[test]
+fn command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn without_arguments_it_has_the_documented_defaults() {
+    let config = parse(&[]).unwrap();
+    assert_eq!(config.listen, "127.0.0.1:3000".parse().unwrap());
+    assert_eq!(config.image, "ff-vm:latest");
+    assert_eq!(config.idle_stop, None);
+    assert_eq!(config.vm.memory, 4 << 30);
+    assert_eq!(config.vm.pids, 1024);
+}
+
+#[rstest]
+#[case(&["--idle-stop", "0"])]
+#[case(&["--vm-memory", "12"])]
+#[case(&["--vm-memory", "99999999999g"])]
+#[case(&["--vm-memory", ""])]
+#[case(&["--vm-cpus", "NaN"])]
+#[case(&["--vm-cpus", "0"])]
+#[case(&["--vm-pids", "3"])]
+#[case(&["--vm-extra-host", "no-address"])]
+#[case(&["--vm-extra-host", "a b:127.0.0.1"])]
+#[case(&["--listen", "localhost"])]
+fn nonsense_is_refused(#[case] args: &[&str]) {
+    let error = parse(args).unwrap_err().to_string();
+    assert!(error.contains(args[0]), "{error}");
+}
+
+#[test]
+fn extra_hosts_take_both_kinds_of_address() {
+    let config = parse(&[
+        "--vm-extra-host",
+        "github.com:172.17.0.1",
+        "--vm-extra-host",
+        "six.test:[fd00::1]",
+    ])
+    .unwrap();
+    let shown: Vec<_> = config
+        .vm
+        .extra_host
+        .iter()
+        .map(|host| format!("{} {}", host.name, host.ip))
+        .collect();
+    assert_eq!(shown, ["github.com 172.17.0.1", "six.test fd00::1"]);
+}
+
+#[rstest]
+#[case(&[], "--dev")]
+#[case(&["--dev", "--listen", "0.0.0.0:3000"], "127.0.0.1")]
+#[case(&["--dev", "--listen", "192.168.0.7:3000"], "loopback")]
+fn settings_that_do_not_go_together_are_refused(#[case] args: &[&str], #[case] word: &str) {
+    let error = parse(args).unwrap().check().unwrap_err().to_string();
+    assert!(error.contains(word), "{error}");
+}
+
+#[test]
+fn development_on_loopback_is_allowed() {
+    parse(&["--dev", "--listen", "[::1]:0"])
+        .unwrap()
+        .check()
+        .unwrap();
+}

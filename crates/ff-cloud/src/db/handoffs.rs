@@ -1,0 +1,86 @@
+//! Queries on hand-offs.
+
+use ff_protocol::HandoffId;
+use ff_protocol::handoff::HandoffState;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect,
+};
+
+use super::entity::handoff::{Column, Entity, Model, State};
+use crate::clock;
+
+/// The hand-off with this id.
+///
+/// # Errors
+/// The database fails.
+pub async fn get(db: &impl ConnectionTrait, id: &HandoffId) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(id.as_str()).one(db).await
+}
+
+/// Enters a hand-off.
+///
+/// # Errors
+/// The database fails, also when there is one with this id.
+pub async fn insert(db: &impl ConnectionTrait, row: &Model) -> Result<(), DbErr> {
+    Entity::insert(row.clone().into_active_model())
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
+/// Moves a hand-off on, if it is in one of the states `from`. Says whether it did.
+///
+/// # Errors
+/// The database fails.
+pub async fn advance(
+    db: &impl ConnectionTrait,
+    id: &str,
+    from: &[HandoffState],
+    to: HandoffState,
+) -> Result<bool, DbErr> {
+    let from = from.iter().map(|state| State::from(*state));
+    let update = Entity::update_many()
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.is_in(from))
+        .col_expr(Column::State, Expr::value(State::from(to).to_value()))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now()));
+    Ok(update.exec(db).await?.rows_affected == 1)
+}
+
+/// Notes that a hand-off still moves.
+///
+/// # Errors
+/// The database fails.
+pub async fn touch(db: &impl ConnectionTrait, id: &str) -> Result<(), DbErr> {
+    Entity::update_many()
+        .filter(Column::Id.eq(id))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now()))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Hand-offs in one of the states that have not moved since `before`, in the
+/// order of their ids, after `after`.
+///
+/// # Errors
+/// The database fails.
+pub async fn resting(
+    db: &impl ConnectionTrait,
+    states: &[HandoffState],
+    before: ff_protocol::Timestamp,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    let states = states.iter().map(|state| State::from(*state));
+    Entity::find()
+        .filter(Column::State.is_in(states))
+        .filter(Column::UpdatedAt.lte(before))
+        .filter(Column::Id.gt(after))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}

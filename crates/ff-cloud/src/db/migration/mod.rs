@@ -1,0 +1,14 @@
+//! Migrations, embedded and run at start. A migration that has been released is never edited.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_first_tables;
+
+/// All migrations in their order.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_first_tables::Migration)]
+    }
+}

@@ -1,0 +1,64 @@
+//! `/api/vms/{vm}/terminals…`, forwarded to the agent.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use ff_protocol::{TerminalId, VmId};
+use serde::Deserialize;
+
+use crate::http::forward::to_agent;
+use crate::http::{DevUser, Failure, Path, Query};
+use crate::services::workspace::{Purpose, Route};
+use crate::{App, Result};
+
+/// Whether a read may wake the VM.
+#[derive(Debug, Deserialize)]
+pub struct Wake {
+    #[serde(default)]
+    wake: bool,
+}
+
+/// The ids in the path. All are checked here: the path goes on as it came.
+#[derive(Debug, Deserialize)]
+#[allow(dead_code)]
+pub struct Place {
+    vm: VmId,
+    terminal: Option<TerminalId>,
+}
+
+/// Lists terminals: `suspended` while the VM sleeps, unless `?wake=true`.
+pub async fn read(
+    State(app): State<App>,
+    user: DevUser,
+    Path(place): Path<Place>,
+    Query(Wake { wake }): Query<Wake>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let purpose = match wake {
+        true => Purpose::Intent,
+        false => Purpose::Read,
+    };
+    let route = route(&app, &user, &place, purpose).await?;
+    Ok(to_agent(&route, request).await?)
+}
+
+/// Opens or closes a terminal, which wakes the VM.
+pub async fn change(
+    State(app): State<App>,
+    user: DevUser,
+    Path(place): Path<Place>,
+    request: Request,
+) -> Result<Response, Failure> {
+    let route = route(&app, &user, &place, Purpose::Intent).await?;
+    Ok(to_agent(&route, request).await?)
+}
+
+/// The way to the VM's agent, if the caller may see the VM.
+pub(super) async fn route(
+    app: &App,
+    user: &DevUser,
+    place: &Place,
+    purpose: Purpose,
+) -> Result<Route> {
+    app.vms.get(&place.vm, user.0.as_ref()).await?;
+    app.workspaces.vm_route(&place.vm, purpose).await
+}

@@ -1,0 +1,23 @@
+//! `GET /api/vms/{vm}/terminals/{terminal}/socket`.
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+
+use super::forwarded::{Place, route};
+use crate::App;
+use crate::http::{DevUser, Failure, Path, Upgrade};
+use crate::services::workspace::Purpose;
+use crate::ws::{Caller, relay};
+
+/// Relays a terminal of the VM's home; wakes the VM.
+pub async fn socket(
+    State(app): State<App>,
+    user: DevUser,
+    Path(place): Path<Place>,
+    uri: Uri,
+    Upgrade(upgrade): Upgrade,
+) -> Result<Response, Failure> {
+    let route = route(&app, &user, &place, Purpose::Intent).await?;
+    Ok(relay(app, route, Caller { uri: &uri, upgrade }).await?)
+}

@@ -1,0 +1,33 @@
+//! `GET /api/vms/{vm}/onboarding`.
+
+use axum::extract::State;
+use ff_protocol::VmId;
+use ff_protocol::vm::Onboarding;
+use serde::Deserialize;
+
+use crate::App;
+use crate::agent::failure;
+use crate::http::{DevUser, Failure, Json, Path, Query};
+
+/// Whether a read may wake the VM.
+#[derive(Debug, Deserialize)]
+pub struct Wake {
+    #[serde(default)]
+    wake: bool,
+}
+
+/// What the user has done and has still to do in the VM, as its agent sees it.
+pub async fn onboarding(
+    State(app): State<App>,
+    user: DevUser,
+    Path(vm): Path<VmId>,
+    Query(Wake { wake }): Query<Wake>,
+) -> Result<Json<Onboarding>, Failure> {
+    app.vms.get(&vm, user.0.as_ref()).await?;
+    let endpoint = match wake {
+        true => app.vms.awake(&vm).await?,
+        false => app.vms.running(&vm).await?,
+    };
+    let agent = app.agents.client(&endpoint).await?;
+    Ok(Json(agent.onboarding().await.map_err(failure)?))
+}

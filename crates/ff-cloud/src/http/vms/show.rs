@@ -1,0 +1,17 @@
+//! `GET /api/vms/{vm}`.
+
+use axum::extract::State;
+use ff_protocol::VmId;
+use ff_protocol::vm::Vm;
+
+use crate::App;
+use crate::http::{DevUser, Failure, Json, Path};
+
+/// Shows a VM; wakes nothing.
+pub async fn show(
+    State(app): State<App>,
+    user: DevUser,
+    Path(vm): Path<VmId>,
+) -> Result<Json<Vm>, Failure> {
+    Ok(Json(app.vms.get(&vm, user.0.as_ref()).await?))
+}

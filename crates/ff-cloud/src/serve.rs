@@ -1,0 +1,82 @@
+//! `ff-cloud serve`.
+
+use std::sync::Arc;
+
+use ff_protocol::ErrorCode;
+use tokio::net::TcpListener;
+
+use crate::compute::Provider;
+use crate::compute::docker::DockerProvider;
+use crate::config::{Config, ProviderKind};
+use crate::lifecycle::Lifecycle;
+use crate::{App, Error, Result, http};
+
+/// Runs the server until a signal ends it.
+///
+/// # Errors
+/// The settings do not go together, the data directory or the address cannot be used.
+pub async fn run(config: Config) -> Result<()> {
+    config.check()?;
+    let lifecycle = Lifecycle::new();
+    lifecycle.watch_signals().map_err(|source| Error::Io {
+        path: "the signal handlers".into(),
+        source,
+    })?;
+    let listener = listen(&config).await?;
+    let app = App::open(config, lifecycle, |config, identity| {
+        let provider: Arc<dyn Provider> = match config.provider {
+            ProviderKind::Docker => Arc::new(DockerProvider::new(config, identity)?),
+        };
+        Ok(provider)
+    })
+    .await?;
+    serve(app, listener).await
+}
+
+/// Serves on an open listener until the app's soft token is cancelled, then ends the app's tasks.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(app: App, listener: TcpListener) -> Result<()> {
+    let lifecycle = app.lifecycle.clone();
+    app.vms.start_tasks(app.config.idle_stop);
+    app.handoffs.start_tasks();
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "listening");
+    }
+    let server = axum::serve(listener, http::router(app.clone()))
+        .with_graceful_shutdown(lifecycle.soft.clone().cancelled_owned());
+    let hard = lifecycle.hard.clone();
+    let work = async {
+        let served = tokio::select! {
+            served = async { server.await } => served,
+            () = hard.cancelled() => Ok(()),
+        };
+        lifecycle.finish().await;
+        served
+    };
+    let (served, ()) = tokio::join!(work, lifecycle.limit_grace());
+    app.db.clone().close().await?;
+    served.map_err(|source| Error::Io {
+        path: "the listening socket".into(),
+        source,
+    })
+}
+
+async fn listen(config: &Config) -> Result<TcpListener> {
+    TcpListener::bind(config.listen).await.map_err(|error| {
+        let address = config.listen;
+        match error.kind() {
+            std::io::ErrorKind::AddrInUse => Error::refused(
+                ErrorCode::Conflict,
+                format!("port {} is taken by another program", address.port()),
+            )
+            .hint("stop it, or choose another with --listen 127.0.0.1:PORT"),
+            _ => Error::refused(
+                ErrorCode::Invalid,
+                format!("cannot listen on {address}: {error}"),
+            )
+            .hint("choose another address with --listen"),
+        }
+    })
+}

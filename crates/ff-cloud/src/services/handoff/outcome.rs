@@ -1,0 +1,158 @@
+//! The end of a hand-off: commit, finalize, abort.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use ff_protocol::handoff::{Finish, Handoff, HandoffState};
+use ff_protocol::{ErrorCode, HandoffId, UserId};
+use sea_orm::TransactionTrait;
+
+use super::{Act, HandoffService, Verdict, judge, ready_for, shown};
+use crate::agent::failure;
+use crate::db::entity::handoff::Model;
+use crate::db::{handoffs, workspaces};
+use crate::error::chain;
+use crate::{Error, Result};
+
+/// Longest wait for an agent that is told an outcome in passing.
+const PASSING: Duration = Duration::from_secs(10);
+/// Most hand-offs remembered as told; beyond that agents are told again, which is harmless.
+const REMEMBERED: usize = 10_000;
+
+impl HandoffService {
+    /// Moves ownership: one transaction that finds owner, epoch and hand-off as they were, or
+    /// changes nothing. The same call again gives the same answer.
+    ///
+    /// # Errors
+    /// `conflict` when the hand-off is not that far, was given up, or lost the workspace.
+    pub async fn commit(&self, id: &HandoffId, user: Option<&UserId>) -> Result<Handoff> {
+        let (row, verdict) = self.row_for(id, user, Act::Commit).await?;
+        if verdict == Verdict::Go && self.swap(&row).await? {
+            tracing::info!(handoff = %id, workspace = %row.workspace_id, owner = %row.to_owner,
+                epoch = row.epoch, "committed");
+            self.tell_quietly(&row, true).await;
+        }
+        // Whoever lost a race is judged by what won.
+        let row = self.row(id, user).await?;
+        match judge(&row, Act::Commit)? {
+            Verdict::Done => shown(&row),
+            Verdict::Go => Err(Error::refused(
+                ErrorCode::Conflict,
+                "the workspace is no longer this hand-off's",
+            )),
+        }
+    }
+
+    async fn swap(&self, row: &Model) -> Result<bool> {
+        let tx = self.db.write().begin().await?;
+        let from = ready_for(row, Act::Commit);
+        let moved = handoffs::advance(&tx, &row.id, &from, HandoffState::Committed).await?
+            && workspaces::hand_over(&tx, row).await?;
+        match moved {
+            true => tx.commit().await?,
+            false => tx.rollback().await?,
+        }
+        Ok(moved)
+    }
+
+    /// Notes that the desktop has converged, once the agent has too. The same call again gives
+    /// the same answer.
+    ///
+    /// # Errors
+    /// `conflict` before the commit; what waking the VM and telling its agent may answer.
+    pub async fn finalize(&self, id: &HandoffId, user: Option<&UserId>) -> Result<Handoff> {
+        let (row, verdict) = self.row_for(id, user, Act::Finalize).await?;
+        if verdict == Verdict::Go {
+            self.complete(&row).await?;
+        }
+        self.get(id, user).await
+    }
+
+    /// Tells the agent that it is committed, and closes the hand-off.
+    pub(super) async fn complete(&self, row: &Model) -> Result<()> {
+        match self.tell(row).await {
+            Ok(()) => {}
+            // Nobody is left to be told.
+            Err(error) if matches!(error.code(), ErrorCode::Gone | ErrorCode::NotFound) => {}
+            Err(error) => return Err(error),
+        }
+        let tx = self.db.write().begin().await?;
+        let from = ready_for(row, Act::Finalize);
+        handoffs::advance(&tx, &row.id, &from, HandoffState::Finalized).await?;
+        workspaces::release(&tx, row).await?;
+        tx.commit().await?;
+        self.told().remove(&row.id);
+        Ok(())
+    }
+
+    /// Gives a hand-off up; nothing has moved. The same call again has no further effect.
+    ///
+    /// # Errors
+    /// `conflict` once it is committed.
+    pub async fn abort(&self, id: &HandoffId, user: Option<&UserId>) -> Result<()> {
+        let (row, verdict) = self.row_for(id, user, Act::Abort).await?;
+        if verdict == Verdict::Done {
+            return Ok(());
+        }
+        if self.give_up(&row).await? {
+            self.tell_quietly(&row, false).await;
+            return Ok(());
+        }
+        let row = self.row(id, user).await?;
+        judge(&row, Act::Abort).map(|_| ())
+    }
+
+    /// Puts the rows back as they were; false if the hand-off has ended otherwise.
+    pub(super) async fn give_up(&self, row: &Model) -> Result<bool> {
+        let tx = self.db.write().begin().await?;
+        let from = ready_for(row, Act::Abort);
+        let given_up = handoffs::advance(&tx, &row.id, &from, HandoffState::Aborted).await?;
+        match given_up && row.new_workspace {
+            true => workspaces::remove(&tx, row).await?,
+            false if given_up => workspaces::release(&tx, row).await?,
+            false => {}
+        }
+        tx.commit().await?;
+        Ok(given_up)
+    }
+
+    async fn tell(&self, row: &Model) -> Result<()> {
+        let agent = self.agent(row).await?;
+        let id = super::parse(row.id.clone())?;
+        agent
+            .finish(&id, Finish { committed: true })
+            .await
+            .map_err(failure)
+    }
+
+    /// Tells the agent the outcome if its VM runs. A failure is only logged: a commit is told
+    /// again by the sweep, and what an agent holds of an abort is stale after the next contact.
+    pub(super) async fn tell_quietly(&self, row: &Model, committed: bool) {
+        let telling = async {
+            let agent = self.running_agent(row).await?;
+            let id = super::parse(row.id.clone())?;
+            agent
+                .finish(&id, Finish { committed })
+                .await
+                .map_err(failure)
+        };
+        match tokio::time::timeout(PASSING, telling).await {
+            Ok(Ok(())) if committed => {
+                let mut told = self.told();
+                if told.len() >= REMEMBERED {
+                    told.clear();
+                }
+                told.insert(row.id.clone());
+            }
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::info!(handoff = %row.id, error = %chain(&error), "the agent was not told");
+            }
+            Err(_) => tracing::info!(handoff = %row.id, "the agent took too long to be told"),
+        }
+    }
+
+    pub(super) fn told(&self) -> std::sync::MutexGuard<'_, std::collections::HashSet<String>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

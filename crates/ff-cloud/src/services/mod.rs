@@ -1,0 +1,5 @@
+//! What the server does, in domain types: no HTTP, no SQL, no Docker.
+
+pub mod handoff;
+pub mod vm;
+pub mod workspace;

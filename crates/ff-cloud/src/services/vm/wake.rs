@@ -1,0 +1,114 @@
+//! The way to a VM's agent, for intents (which wake it) and for reads (which do not).
+
+use std::time::Instant;
+
+use ff_protocol::vm::VmState;
+use ff_protocol::{ErrorCode, VmId};
+
+use super::create::failed;
+use super::{VmService, WAIT};
+use crate::agent::Endpoint;
+use crate::compute::{ComputeError, Power};
+use crate::db::entity::vm::Model;
+use crate::{Error, Result, clock};
+
+/// What became of a VM whose row says that it runs.
+enum Alive {
+    Yes(Endpoint),
+    No,
+}
+
+impl VmService {
+    /// The way to a VM's agent for an intent: wakes the VM if it sleeps, failed or lost its
+    /// container, and waits until it runs. Many at once share one awakening.
+    ///
+    /// # Errors
+    /// `not_found`, `gone`, `compute_unavailable`, `agent_unavailable`, `timeout`; the reason of a
+    /// VM that cannot be brought up.
+    pub async fn awake(&self, id: &VmId) -> Result<Endpoint> {
+        let (until, asked) = (Instant::now() + WAIT, clock::now());
+        let mut changes = self.0.drivers.changes();
+        let mut waited = false;
+        loop {
+            self.refuse_when_stopping()?;
+            let row = self.row(id).await?;
+            match row.state.into() {
+                VmState::Running => match self.alive(id, &row).await? {
+                    Alive::Yes(endpoint) => {
+                        self.note_activity(id);
+                        return Ok(endpoint);
+                    }
+                    Alive::No => {
+                        self.resume(&row).await?;
+                    }
+                },
+                VmState::Failed if waited || row.updated_at >= asked => return Err(failed(&row)),
+                VmState::Failed | VmState::Stopped | VmState::Frozen => {
+                    self.resume(&row).await?;
+                }
+                VmState::Terminating | VmState::Terminated => return Err(gone()),
+                VmState::Pooled => return Err(Error::not_found("VM", id)),
+                VmState::Provisioning | VmState::Suspending | VmState::Resuming => {
+                    self.change(&mut changes, until).await?;
+                }
+            }
+            waited = true;
+        }
+    }
+
+    /// The way to a VM's agent for a read, which wakes nothing.
+    ///
+    /// # Errors
+    /// `suspended` while the VM does not run; `not_found`, `gone`, `agent_unavailable`.
+    pub async fn running(&self, id: &VmId) -> Result<Endpoint> {
+        let row = self.row(id).await?;
+        match row.state.into() {
+            VmState::Running => match self.alive(id, &row).await? {
+                Alive::Yes(endpoint) => Ok(endpoint),
+                Alive::No => {
+                    self.note_ended(id).await?;
+                    Err(suspended())
+                }
+            },
+            VmState::Terminating | VmState::Terminated => Err(gone()),
+            _ => Err(suspended()),
+        }
+    }
+
+    /// Whether the start that the row names still runs. A cached proof of the agent counts only
+    /// for that start: another VM may have its address a moment later.
+    async fn alive(&self, id: &VmId, row: &Model) -> Result<Alive> {
+        let endpoint = self.endpoint(row)?;
+        match self.0.provider.inspect(id).await {
+            Ok(Some(machine)) => {
+                let same = machine.start == endpoint.start;
+                Ok(match machine.power {
+                    Power::On if same => Alive::Yes(endpoint),
+                    _ => Alive::No,
+                })
+            }
+            Ok(None) => Ok(Alive::No),
+            Err(ComputeError::Unavailable(reason)) => {
+                // VMs may outlive their engine: ask the agent itself, anew.
+                self.0.agents.forget(id);
+                match self.0.agents.client(&endpoint).await {
+                    Ok(_) => Ok(Alive::Yes(endpoint)),
+                    Err(_) => Err(ComputeError::Unavailable(reason).into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn suspended() -> Error {
+    Error::refused(
+        ErrorCode::Suspended,
+        "the VM is asleep, and this call does not wake it",
+    )
+    .hint("add ?wake=true to wake it")
+}
+
+fn gone() -> Error {
+    Error::refused(ErrorCode::Gone, "the VM is being removed")
+}

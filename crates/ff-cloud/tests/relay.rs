@@ -1,0 +1,353 @@
+//! Forwarding and the relay, with an engine whose sockets the test holds.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message as AtAgent, WebSocket};
+use bytes::Bytes;
+use ff_client::CloudClient;
+use ff_protocol::{VmId, close};
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use support::Server;
+use support::engine::{Engine, Heard, Online};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{self, Message, protocol};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+struct World {
+    vm: VmId,
+    client: CloudClient,
+    heard: Heard,
+    server: Server,
+    online: Online,
+}
+
+async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(30), work)
+        .await
+        .expect("it takes too long")
+}
+
+impl World {
+    async fn new() -> Self {
+        let server = Server::new().await;
+        let (_engine, heard) = Engine::install(&server);
+        let online = Online::start(&server).await;
+        let client = online.client("test-user");
+        let vm = client.create_vm(None).await.unwrap().id;
+        Self {
+            vm,
+            client,
+            heard,
+            server,
+            online,
+        }
+    }
+
+    fn url(&self, user: &str) -> String {
+        let base = self.online.url.replace("http", "ws");
+        let vm = &self.vm;
+        format!("{base}/api/vms/{vm}/terminals/t/socket?viewer=v&userId={user}&from=a:7")
+    }
+
+    /// Both ends of a relayed socket.
+    async fn connect(&mut self) -> (Client, WebSocket) {
+        let connecting = tokio_tungstenite::connect_async(self.url("test-user"));
+        let (client, _) = within(connecting).await.unwrap();
+        let (uri, agent) = within(self.heard.sockets.recv()).await.unwrap();
+        let vm = &self.vm;
+        assert_eq!(
+            uri,
+            format!("/api/vms/{vm}/terminals/t/socket?viewer=v&from=a:7")
+        );
+        (client, agent)
+    }
+}
+
+/// The next message that is not about the connection.
+async fn at_client(client: &mut Client) -> Message {
+    loop {
+        match within(client.next()).await.unwrap().unwrap() {
+            Message::Ping(_) | Message::Pong(_) => {}
+            message => return message,
+        }
+    }
+}
+
+async fn at_agent(agent: &mut WebSocket) -> AtAgent {
+    loop {
+        match within(agent.recv()).await.unwrap().unwrap() {
+            AtAgent::Ping(_) | AtAgent::Pong(_) => {}
+            message => return message,
+        }
+    }
+}
+
+fn ended(message: Message) -> (u16, String) {
+    match message {
+        Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn bytes_and_text_pass_exactly_and_in_order() {
+    let mut world = World::new().await;
+    let (mut client, mut agent) = world.connect().await;
+    let large: Bytes = (0..1 << 20)
+        .map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    for bytes in [
+        large.clone(),
+        Bytes::new(),
+        Bytes::from_static(b"\x00\xff\x1b[31m"),
+    ] {
+        client.send(Message::Binary(bytes.clone())).await.unwrap();
+        assert!(at_agent(&mut agent).await == AtAgent::Binary(bytes.clone()));
+        agent.send(AtAgent::Binary(bytes.clone())).await.unwrap();
+        assert!(at_client(&mut client).await == Message::Binary(bytes));
+    }
+    for number in 0..500 {
+        let text = format!("{{\"n\": {number}}} \u{1f980}");
+        client.send(Message::text(text.clone())).await.unwrap();
+        agent.send(AtAgent::Text(text.into())).await.unwrap();
+    }
+    for number in 0..500 {
+        let text = format!("{{\"n\": {number}}} \u{1f980}");
+        assert_eq!(
+            at_agent(&mut agent).await,
+            AtAgent::Text(text.clone().into())
+        );
+        assert_eq!(at_client(&mut client).await, Message::text(text));
+    }
+}
+
+#[tokio::test]
+async fn close_codes_and_reasons_pass_both_ways() {
+    let mut world = World::new().await;
+    for code in [1000, 1011, 4321] {
+        let (mut client, mut agent) = world.connect().await;
+        agent
+            .send(AtAgent::Binary(Bytes::from_static(b"last words")))
+            .await
+            .unwrap();
+        let frame = CloseFrame {
+            code,
+            reason: "the shell ended".into(),
+        };
+        agent.send(AtAgent::Close(Some(frame))).await.unwrap();
+        assert_eq!(
+            at_client(&mut client).await,
+            Message::binary(b"last words".as_slice())
+        );
+        assert_eq!(
+            ended(at_client(&mut client).await),
+            (code, "the shell ended".into())
+        );
+        while let Some(Ok(_)) = within(agent.recv()).await {}
+
+        let (mut client, mut agent) = world.connect().await;
+        client
+            .send(Message::binary(b"exit\r".as_slice()))
+            .await
+            .unwrap();
+        let frame = protocol::CloseFrame {
+            code: code.into(),
+            reason: "bye".into(),
+        };
+        client.close(Some(frame)).await.unwrap();
+        assert_eq!(
+            at_agent(&mut agent).await,
+            AtAgent::Binary(Bytes::from_static(b"exit\r"))
+        );
+        let frame = CloseFrame {
+            code,
+            reason: "bye".into(),
+        };
+        assert_eq!(at_agent(&mut agent).await, AtAgent::Close(Some(frame)));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_ends_the_agents_side() {
+    let mut world = World::new().await;
+    let (client, mut agent) = world.connect().await;
+    drop(client);
+    match at_agent(&mut agent).await {
+        AtAgent::Close(Some(frame)) => assert_eq!(frame.code, close::GOING_AWAY),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The producer is stopped long before it has sent all, and everything arrives once the reader
+/// reads.
+#[tokio::test]
+async fn a_slow_reader_stops_its_writer_in_bounded_memory() {
+    const PIECE: usize = 64 << 10;
+    const PIECES: usize = 2048;
+    const BOUND: usize = 24 << 20;
+    let mut world = World::new().await;
+    let (mut client, mut agent) = world.connect().await;
+    let (stuck, mut told) = tokio::sync::mpsc::channel(1);
+    let producing = tokio::spawn(async move {
+        for sent in 0..PIECES {
+            let message = AtAgent::Binary(vec![sent as u8; PIECE].into());
+            let mut sending = Box::pin(agent.send(message));
+            loop {
+                match tokio::time::timeout(Duration::from_secs(1), &mut sending).await {
+                    Ok(done) => break done.unwrap(),
+                    Err(_) => {
+                        let _ = stuck.try_send(sent * PIECE);
+                    }
+                }
+            }
+        }
+        agent
+    });
+    let before = within(told.recv())
+        .await
+        .expect("the writer was never stopped");
+    assert!(before < BOUND, "{before} bytes went into the relay");
+    for received in 0..PIECES {
+        match at_client(&mut client).await {
+            Message::Binary(bytes) => {
+                assert!(bytes.len() == PIECE && bytes.iter().all(|b| *b == received as u8));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let mut agent = within(producing).await.unwrap();
+    client.send(Message::binary(b"x".as_slice())).await.unwrap();
+    assert_eq!(
+        at_agent(&mut agent).await,
+        AtAgent::Binary(Bytes::from_static(b"x"))
+    );
+}
+
+#[tokio::test]
+async fn the_end_of_the_server_is_told_to_both() {
+    let mut world = World::new().await;
+    let (mut client, mut agent) = world.connect().await;
+    world.server.app.lifecycle.soft.cancel();
+    assert_eq!(
+        ended(at_client(&mut client).await),
+        (close::RESTART, "the server is stopping".into())
+    );
+    match at_agent(&mut agent).await {
+        AtAgent::Close(Some(frame)) => assert_eq!(frame.code, close::RESTART),
+        other => panic!("{other:?}"),
+    }
+    while let Some(Ok(_)) = within(client.next()).await {}
+    while let Some(Ok(_)) = within(agent.recv()).await {}
+    drop(agent);
+    within(&mut world.online.task).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_agent_is_told_from_a_sleeping_vm() {
+    let mut world = World::new().await;
+    let (mut client, agent) = world.connect().await;
+    drop(agent);
+    let (code, reason) = ended(at_client(&mut client).await);
+    assert_eq!(code, close::TRY_LATER, "{reason}");
+
+    let (mut client, agent) = world.connect().await;
+    world.server.provider.kill(&world.vm);
+    drop(agent);
+    let (code, reason) = ended(at_client(&mut client).await);
+    assert_eq!(code, close::SUSPENDED, "{reason}");
+
+    // An agent that is stopped with its VM speaks of a restart.
+    let (mut client, mut agent) = world.connect().await;
+    world.server.provider.kill(&world.vm);
+    let frame = CloseFrame {
+        code: close::RESTART,
+        reason: "stopping".into(),
+    };
+    agent.send(AtAgent::Close(Some(frame))).await.unwrap();
+    let (code, reason) = ended(at_client(&mut client).await);
+    assert_eq!(code, close::SUSPENDED, "{reason}");
+}
+
+#[tokio::test]
+async fn a_message_beyond_the_limit_ends_the_socket() {
+    let mut world = World::new().await;
+    let (mut client, mut agent) = world.connect().await;
+    let sending = client.send(Message::Binary(vec![0; (4 << 20) + 1].into()));
+    // The server may be gone before all is written.
+    let _ = within(sending).await;
+    match at_agent(&mut agent).await {
+        AtAgent::Close(Some(frame)) => assert_eq!(frame.code, 1009),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn refusals_come_before_the_upgrade() {
+    let world = World::new().await;
+    let refused = tokio_tungstenite::connect_async(world.url("stranger"))
+        .await
+        .unwrap_err();
+    match refused {
+        tungstenite::Error::Http(response) => assert_eq!(response.status(), 404),
+        other => panic!("{other:?}"),
+    }
+    let path = format!("/api/vms/{}/terminals/t/socket", world.vm);
+    let plain = world.server.get(&path).await;
+    assert_eq!((plain.status.as_u16(), plain.code()), (400, "bad_request"));
+    let bad = world
+        .server
+        .get(&format!("/api/vms/{}/terminals/T%2F../socket", world.vm))
+        .await;
+    assert_eq!((bad.status.as_u16(), bad.code()), (400, "bad_request"));
+}
+
+#[tokio::test]
+async fn a_request_is_forwarded_without_what_is_ours() {
+    let world = World::new().await;
+    let path = format!("/api/vms/{}/terminals", world.vm);
+    let answer = reqwest::Client::new()
+        .post(format!("{}{path}?userId=test-user&x=1", world.online.url))
+        .header("cookie", "c=d")
+        .header("x-ff-user", "test-user")
+        .header("idempotency-key", "k")
+        .json(&json!({"name": "n"}))
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.headers().contains_key("x-request-id"));
+    let seen: serde_json::Value = answer.json().await.unwrap();
+    assert_eq!(seen["method"], "POST");
+    assert_eq!(seen["uri"], format!("{path}?x=1"));
+    assert_eq!(seen["body"], r#"{"name":"n"}"#);
+    assert_eq!(
+        seen["headers"],
+        json!([
+            "accept",
+            "authorization",
+            "content-length",
+            "content-type",
+            "host",
+            "idempotency-key"
+        ])
+    );
+    let unknown = "no-such".parse().unwrap();
+    let refused = world.client.engine().sessions(&unknown).await.unwrap_err();
+    assert_eq!(refused.code(), Some(ff_protocol::ErrorCode::NotFound));
+}
+
+#[tokio::test]
+async fn a_read_of_a_sleeping_vm_wakes_it_only_when_asked() {
+    let world = World::new().await;
+    world.server.provider.kill(&world.vm);
+    let path = format!("/api/vms/{}/terminals", world.vm);
+    assert_eq!(world.server.get(&path).await.code(), "suspended");
+    let woken = world.server.get(&format!("{path}?wake=true")).await;
+    assert_eq!(woken.body["uri"], path);
+}

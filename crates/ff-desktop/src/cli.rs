@@ -1,0 +1,310 @@
+//! The command line: what can be said, and its help.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use ff_protocol::session::PermissionPreset;
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  failed
+  2  the command line is wrong
+  3  no such project, workspace, session or terminal
+  4  refused: the state of things forbids it (the message says what to change)
+  5  the cloud cannot be reached, or cannot act now
+  6  the session waits for an answer
+  130  interrupted
+`ff terminal` ends with the exit code of the shell.";
+
+/// Coding-agent workspaces that keep working after you close the laptop.
+#[derive(Debug, Parser)]
+#[command(name = "ff", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Cli {
+    /// Print one JSON document on stdout; progress and messages go to stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands of `ff`.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Repositories on this machine
+    #[command(subcommand)]
+    Project(ProjectCommand),
+    /// Workspaces: a branch, its checkout and its sessions
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
+    /// The cloud server and your VM on it
+    #[command(subcommand)]
+    Cloud(CloudCommand),
+    /// Move a workspace from this machine to your VM
+    Send(WorkspaceArg),
+    /// Move a workspace from your VM to this machine
+    Pull(WorkspaceArg),
+    /// Open a terminal in your VM or in a workspace
+    Terminal(TerminalArgs),
+    /// Conversations with the Claude CLI in a workspace
+    #[command(subcommand)]
+    Session(SessionCommand),
+}
+
+/// Commands on projects.
+#[derive(Debug, Subcommand)]
+pub enum ProjectCommand {
+    /// Make a git repository known
+    Add {
+        /// Path of the repository
+        path: PathBuf,
+    },
+    /// List the projects
+    List,
+}
+
+/// Commands on workspaces.
+#[derive(Debug, Subcommand)]
+pub enum WorkspaceCommand {
+    /// Make a workspace: a branch with a checkout of its own
+    New(NewWorkspace),
+    /// List the workspaces of this machine and of the cloud
+    List,
+    /// Show one workspace: where it is, its branch, pull request and sessions
+    Show(WorkspaceArg),
+}
+
+/// Arguments of `ff workspace new`.
+#[derive(Debug, Args)]
+pub struct NewWorkspace {
+    /// Name of the workspace
+    pub name: String,
+    /// Project: id, beginning of an id, or name; without it the project of the current directory, or the only one
+    #[arg(long, short)]
+    pub project: Option<String>,
+    /// Branch; without it one is made up from the name. An existing branch is continued
+    #[arg(long, short)]
+    pub branch: Option<String>,
+}
+
+/// One workspace.
+#[derive(Debug, Args)]
+pub struct WorkspaceArg {
+    /// Workspace: id, beginning of an id (4 characters or more), or name
+    pub workspace: String,
+}
+
+/// Commands on the cloud.
+#[derive(Debug, Subcommand)]
+pub enum CloudCommand {
+    /// Use this cloud server
+    Connect {
+        /// Address of the server, such as https://cloud.example.org or http://localhost:3000
+        url: String,
+        /// Your user id there; without it, made from your user name on this machine
+        #[arg(long)]
+        user: Option<String>,
+    },
+    /// Get your VM and log in to GitHub and Claude inside it
+    Setup,
+    /// Show the server, your VM and its logins
+    Status,
+}
+
+/// Arguments of `ff terminal`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "On a terminal: Ctrl-] detaches; the shell goes on, and `--name` comes back to it.\n\
+    Without one: stdin is typed into the shell, its output goes to stdout; at the end of stdin the shell is told so \
+    (Ctrl-D). Ends with the shell's exit code."
+)]
+#[command(group(ArgGroup::new("place").required(true).args(["workspace", "vm"])))]
+pub struct TerminalArgs {
+    /// Workspace: id, beginning of an id (4 characters or more), or name
+    pub workspace: Option<String>,
+    /// A terminal in the home directory of your VM
+    #[arg(long)]
+    pub vm: bool,
+    /// Name of the terminal: goes back to the one with this name, or opens it
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// Commands on sessions.
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// Start a session with a first prompt
+    Start(StartArgs),
+    /// List the sessions of a workspace
+    List(WorkspaceArg),
+    /// Show a session with its messages
+    Show(SessionArg),
+    /// Send another prompt to a session
+    Send(SendArgs),
+    /// Interrupt the running turn; the session lives on
+    Interrupt(SessionArg),
+    /// End the session's process
+    Stop(SessionArg),
+    /// Answer a permission request or a question
+    Answer(AnswerArgs),
+}
+
+/// One session.
+#[derive(Debug, Args)]
+pub struct SessionArg {
+    /// Workspace: id, beginning of an id (4 characters or more), or name
+    pub workspace: String,
+    /// Session: id, beginning of an id (4 characters or more), or name
+    pub session: String,
+}
+
+/// Arguments of `ff session start`.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// Workspace: id, beginning of an id (4 characters or more), or name
+    pub workspace: String,
+    /// The prompt; `-` reads it from stdin
+    #[arg(long, short)]
+    pub prompt: String,
+    /// Name of the session
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Model, as the Claude CLI takes it
+    #[arg(long)]
+    pub model: Option<String>,
+    /// How permission requests are met
+    #[arg(long, value_enum)]
+    pub permissions: Option<Permissions>,
+    /// Whether to stay until the turn ends.
+    #[command(flatten)]
+    pub stay: Stay,
+}
+
+/// Arguments of `ff session send`.
+#[derive(Debug, Args)]
+pub struct SendArgs {
+    /// Which session.
+    #[command(flatten)]
+    pub session: SessionArg,
+    /// The prompt; `-` reads it from stdin
+    #[arg(long, short)]
+    pub prompt: String,
+    /// Whether to stay until the turn ends.
+    #[command(flatten)]
+    pub stay: Stay,
+}
+
+/// Whether to stay until the turn ends.
+#[derive(Debug, Args)]
+pub struct Stay {
+    /// Show the answer as it comes, until the turn ends (the default)
+    #[arg(long, conflicts_with = "detach")]
+    pub follow: bool,
+    /// Return at once; only for a workspace in the cloud
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Arguments of `ff session answer`.
+#[derive(Debug, Args)]
+#[command(group(ArgGroup::new("verdict").required(true).args(["allow", "deny"])))]
+pub struct AnswerArgs {
+    /// Which session.
+    #[command(flatten)]
+    pub session: SessionArg,
+    /// The request, as the session shows it
+    pub request: String,
+    /// Let the tool run, or answer the question
+    #[arg(long)]
+    pub allow: bool,
+    /// Refuse it
+    #[arg(long)]
+    pub deny: bool,
+    /// Reason of a refusal; the model reads it
+    #[arg(long, conflicts_with = "allow")]
+    pub message: Option<String>,
+    /// For a question: the chosen label, as QUESTION=LABEL
+    #[arg(
+        long = "choose",
+        value_name = "QUESTION=LABEL",
+        conflicts_with = "deny"
+    )]
+    pub choices: Vec<String>,
+}
+
+/// How permission requests of the Claude CLI are met.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Permissions {
+    /// Every request is put to you
+    Strict,
+    /// Tools run; plans and questions are put to you
+    Relaxed,
+    /// As relaxed, meant for unattended work
+    Yolo,
+}
+
+impl From<Permissions> for PermissionPreset {
+    fn from(choice: Permissions) -> Self {
+        match choice {
+            Permissions::Strict => Self::Strict,
+            Permissions::Relaxed => Self::Relaxed,
+            Permissions::Yolo => Self::Yolo,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::Cli;
+
+    #[test]
+    fn definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn contradictions_are_usage_errors() {
+        for line in [
+            "ff terminal",
+            "ff terminal w --vm",
+            "ff session start w",
+            "ff session start w --prompt x --follow --detach",
+            "ff session answer w s r",
+            "ff session answer w s r --allow --deny",
+            "ff session answer w s r --allow --message no",
+        ] {
+            assert!(
+                Cli::try_parse_from(line.split(' ')).is_err(),
+                "`{line}` was accepted"
+            );
+        }
+    }
+
+    #[test]
+    fn every_sensible_combination_is_understood() {
+        for line in [
+            "ff terminal --vm --name x",
+            "ff terminal w",
+            "ff terminal w --name x",
+            "ff workspace new x -p app -b main",
+            "ff cloud connect http://localhost:3000 --user me",
+            "ff session start w --prompt x --name n --model m --permissions strict --follow",
+            "ff session send w s --prompt - --detach",
+            "ff session answer w s r --allow --choose Which?=red --choose Why?=so",
+            "ff session answer w s r --deny --message no",
+        ] {
+            let parsed = Cli::try_parse_from(line.split(' '));
+            assert!(parsed.is_ok(), "`{line}`: {}", parsed.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn json_stands_anywhere() {
+        for line in ["ff --json workspace list", "ff workspace list --json"] {
+            assert!(Cli::try_parse_from(line.split(' ')).unwrap().json);
+        }
+    }
+}

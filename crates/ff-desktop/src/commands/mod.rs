@@ -1,0 +1,145 @@
+//! The commands, one a file.
+
+mod cloud_connect;
+mod cloud_setup;
+mod cloud_status;
+mod project_add;
+mod project_list;
+mod pull;
+mod send;
+mod session_answer;
+mod session_interrupt;
+mod session_list;
+mod session_send;
+mod session_show;
+mod session_start;
+mod session_stop;
+mod terminal;
+mod workspace_list;
+mod workspace_new;
+mod workspace_show;
+
+use std::process::ExitCode;
+
+use crate::cli::{CloudCommand, Command, ProjectCommand, SessionCommand, WorkspaceCommand};
+use crate::context::Context;
+use crate::stop;
+
+/// Runs a command; the exit code is 0 unless the command has one of its own.
+///
+/// # Errors
+/// Whatever the command met.
+pub async fn run(context: &Context, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Project(command) => {
+            stop::unless(context.stop(), project(context, command)).await?
+        }
+        Command::Workspace(command) => {
+            stop::unless(context.stop(), workspace(context, command)).await?;
+        }
+        Command::Cloud(command) => cloud(context, command).await?,
+        Command::Send(args) => send::run(context, &args.workspace).await?,
+        Command::Pull(args) => pull::run(context, &args.workspace).await?,
+        Command::Terminal(args) => return terminal::run(context, args).await,
+        Command::Session(command) => session(context, command).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn project(context: &Context, command: ProjectCommand) -> anyhow::Result<()> {
+    match command {
+        ProjectCommand::Add { path } => project_add::run(context, &path).await,
+        ProjectCommand::List => project_list::run(context).await,
+    }
+}
+
+async fn workspace(context: &Context, command: WorkspaceCommand) -> anyhow::Result<()> {
+    match command {
+        WorkspaceCommand::New(args) => workspace_new::run(context, args).await,
+        WorkspaceCommand::List => workspace_list::run(context).await,
+        WorkspaceCommand::Show(args) => workspace_show::run(context, &args.workspace).await,
+    }
+}
+
+async fn cloud(context: &Context, command: CloudCommand) -> anyhow::Result<()> {
+    match command {
+        CloudCommand::Connect { url, user } => {
+            stop::unless(context.stop(), cloud_connect::run(context, &url, user)).await
+        }
+        CloudCommand::Setup => cloud_setup::run(context).await,
+        CloudCommand::Status => stop::unless(context.stop(), cloud_status::run(context)).await,
+    }
+}
+
+/// Starting and sending see to signals themselves: a turn has to be interrupted first.
+async fn session(context: &Context, command: SessionCommand) -> anyhow::Result<()> {
+    match command {
+        SessionCommand::Start(args) => session_start::run(context, args).await,
+        SessionCommand::Send(args) => session_send::run(context, args).await,
+        other => stop::unless(context.stop(), short_session(context, other)).await,
+    }
+}
+
+async fn short_session(context: &Context, command: SessionCommand) -> anyhow::Result<()> {
+    match command {
+        SessionCommand::List(args) => session_list::run(context, &args.workspace).await,
+        SessionCommand::Show(args) => session_show::run(context, &args).await,
+        SessionCommand::Interrupt(args) => session_interrupt::run(context, &args).await,
+        SessionCommand::Stop(args) => session_stop::run(context, &args).await,
+        SessionCommand::Answer(args) => session_answer::run(context, args).await,
+        SessionCommand::Start(_) | SessionCommand::Send(_) => Ok(()),
+    }
+}
+
+/// The workspace a command names.
+pub fn workspace_of(command: &Command) -> Option<String> {
+    let name = match command {
+        Command::Send(args) | Command::Pull(args) => &args.workspace,
+        Command::Workspace(WorkspaceCommand::Show(args)) => &args.workspace,
+        Command::Terminal(args) => args.workspace.as_ref()?,
+        Command::Session(command) => match command {
+            SessionCommand::Start(args) => &args.workspace,
+            SessionCommand::List(args) => &args.workspace,
+            SessionCommand::Send(args) => &args.session.workspace,
+            SessionCommand::Answer(args) => &args.session.workspace,
+            SessionCommand::Show(args)
+            | SessionCommand::Interrupt(args)
+            | SessionCommand::Stop(args) => &args.workspace,
+        },
+        Command::Project(_) | Command::Workspace(_) | Command::Cloud(_) => return None,
+    };
+    Some(quoted(name))
+}
+
+/// The command as it was typed, fit to be typed again.
+pub fn as_typed() -> String {
+    let words = std::env::args_os().skip(1);
+    let words: Vec<String> = words.map(|word| quoted(&word.to_string_lossy())).collect();
+    format!("ff {}", words.join(" "))
+}
+
+/// A word as a shell takes it; one that is too long to be shown is cut.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.len() <= 200 && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if word.chars().count() > 60 || word.contains('\n') {
+        return "'...'".to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_needs_it() {
+        assert_eq!(quoted("http://localhost:3000"), "http://localhost:3000");
+        assert_eq!(quoted("two words"), "'two words'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted(&"long ".repeat(50)), "'...'");
+    }
+}

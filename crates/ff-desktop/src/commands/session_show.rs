@@ -1,0 +1,59 @@
+//! `ff session show WORKSPACE SESSION`.
+
+use ff_protocol::session::{EntryKind, JournalEntry, SessionDetail};
+
+use crate::cli::SessionArg;
+use crate::context::Context;
+use crate::output::{fields, wire_name};
+use crate::session::follow::{Request, tool_lines};
+use crate::session::host;
+
+/// Shows a session with its messages.
+pub async fn run(context: &Context, args: &SessionArg) -> anyhow::Result<()> {
+    let (known, host, id) = host::of_session(context, &args.workspace, &args.session).await?;
+    let detail = host.session(&known.id, &id).await?;
+    context.out.result(&detail, || text(&detail))
+}
+
+fn text(detail: &SessionDetail) -> String {
+    let session = &detail.session;
+    let last = session.last_turn.as_ref();
+    let head = fields(&[
+        ("session", Some(session.id.to_string())),
+        ("name", session.name.clone()),
+        ("status", Some(wire_name(&session.status))),
+        ("activity", Some(wire_name(&session.activity))),
+        ("last turn", last.map(|turn| wire_name(&turn.outcome))),
+        ("reason", last.and_then(|turn| turn.reason.clone())),
+        ("error", session.error.clone()),
+    ]);
+    let messages: Vec<String> = detail.messages.iter().filter_map(message).collect();
+    if messages.is_empty() {
+        return head;
+    }
+    format!("{head}\n\n{}", messages.join("\n\n"))
+}
+
+/// A message for people; entries without words for them are left out.
+fn message(entry: &JournalEntry) -> Option<String> {
+    match entry.kind {
+        EntryKind::UserMessage => Some(format!("you: {}", entry.text())),
+        EntryKind::ClaudeMessage if entry.payload["type"] == "assistant" => {
+            let text = entry.text();
+            let mut lines = Vec::new();
+            if !text.is_empty() {
+                lines.push(format!("claude: {}", text.trim_end()));
+            }
+            lines.extend(tool_lines(&entry.payload["message"]["content"]));
+            (!lines.is_empty()).then(|| lines.join("\n"))
+        }
+        EntryKind::Request => {
+            let request = Request::of(&entry.payload)?;
+            let lines = request.lines().join("\n");
+            Some(format!("{lines}\n  request {}", request.id))
+        }
+        EntryKind::ClaudeMessage | EntryKind::TurnEnded | EntryKind::Answer | EntryKind::Status => {
+            None
+        }
+    }
+}

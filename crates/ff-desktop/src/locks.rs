@@ -1,0 +1,120 @@
+//! Locks between `ff` processes of one user: the system frees them when their process ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+const TRIES: u32 = 30;
+const BETWEEN: Duration = Duration::from_millis(100);
+
+/// A lock that is held while this lives.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code)] File);
+
+/// Takes the named lock, or nothing while another process holds it.
+///
+/// # Errors
+/// The lock's file cannot be made.
+pub fn try_take(data_dir: &Path, name: &str) -> anyhow::Result<Option<Lock>> {
+    let file = open(data_dir, name)?;
+    let taken = file.try_lock();
+    taken_or_busy(file, taken, name)
+}
+
+/// Takes the named lock, or nothing if others still hold it after a few seconds.
+///
+/// # Errors
+/// The lock's file cannot be made.
+pub async fn take_soon(data_dir: &Path, name: &str) -> anyhow::Result<Option<Lock>> {
+    for _ in 0..TRIES {
+        if let Some(lock) = try_take(data_dir, name)? {
+            return Ok(Some(lock));
+        }
+        tokio::time::sleep(BETWEEN).await;
+    }
+    try_take(data_dir, name)
+}
+
+/// Takes the named lock together with others who share it, or nothing while one process holds
+/// it alone.
+///
+/// # Errors
+/// The lock's file cannot be made.
+pub fn try_share(data_dir: &Path, name: &str) -> anyhow::Result<Option<Lock>> {
+    let file = open(data_dir, name)?;
+    let taken = file.try_lock_shared();
+    taken_or_busy(file, taken, name)
+}
+
+fn taken_or_busy(
+    file: File,
+    taken: Result<(), TryLockError>,
+    name: &str,
+) -> anyhow::Result<Option<Lock>> {
+    match taken {
+        Ok(()) => Ok(Some(Lock(file))),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot take the lock {name}"))
+        }
+    }
+}
+
+/// Makes a directory that only its user can enter.
+///
+/// # Errors
+/// It cannot be made.
+pub fn private_dir(dir: &Path) -> anyhow::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .with_context(|| format!("cannot make {}", dir.display()))
+}
+
+fn open(data_dir: &Path, name: &str) -> anyhow::Result<File> {
+    let dir = data_dir.join("locks");
+    private_dir(&dir)?;
+    let path = dir.join(name);
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot open {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_holder_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = try_take(dir.path(), "a").unwrap();
+        assert!(first.is_some());
+        assert!(try_take(dir.path(), "a").unwrap().is_none());
+        assert!(try_take(dir.path(), "b").unwrap().is_some());
+        drop(first);
+        assert!(try_take(dir.path(), "a").unwrap().is_some());
+    }
+
+    #[test]
+    fn sharers_keep_out_a_single_holder_and_the_other_way_round() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = [
+            try_share(dir.path(), "a").unwrap(),
+            try_share(dir.path(), "a").unwrap(),
+        ];
+        assert!(shared.iter().all(Option::is_some));
+        assert!(try_take(dir.path(), "a").unwrap().is_none());
+        drop(shared);
+        let alone = try_take(dir.path(), "a").unwrap();
+        assert!(alone.is_some());
+        assert!(try_share(dir.path(), "a").unwrap().is_none());
+    }
+}

@@ -1,0 +1,207 @@
+//! What send and pull have in common: one hand-off from its beginning to its end.
+
+pub mod errands;
+pub mod recovery;
+
+use std::time::Duration;
+
+use ff_client::{ClientError, CloudClient};
+use ff_core::Core;
+use ff_protocol::handoff::HandoffState;
+use ff_protocol::{HandoffId, WorkspaceId};
+
+use crate::context::{Connection, Context};
+use crate::failure::{Exit, Failure};
+use crate::find::{self, Known};
+use crate::locks::{self, Lock};
+use crate::stop;
+use crate::view::WorkspaceView;
+use errands::Errand;
+use recovery::{Standing, converge, is_unknown};
+
+/// Tries of the commit and of asking how it ended.
+const TRIES: u32 = 5;
+const BETWEEN: Duration = Duration::from_secs(2);
+
+/// A workspace that is about to move, with everything needed for it.
+pub struct Move<'a> {
+    /// What every command works with.
+    pub context: &'a Context,
+    /// The local core.
+    pub core: &'a Core,
+    /// The cloud.
+    pub cloud: Connection,
+    /// The workspace.
+    pub known: Known,
+    /// `send` or `pull`.
+    verb: &'static str,
+    /// A hand-off of an earlier run that this one takes up.
+    earlier: Option<HandoffId>,
+    _lock: Lock,
+}
+
+impl<'a> Move<'a> {
+    /// Finds the workspace, takes it for this process, and settles what an earlier run left.
+    ///
+    /// # Errors
+    /// No cloud is connected, there is no such workspace, another `ff` moves it, or the cloud
+    /// cannot say how an earlier hand-off ended.
+    pub async fn begin(
+        context: &'a Context,
+        text: &str,
+        verb: &'static str,
+    ) -> anyhow::Result<Self> {
+        let core = context.core().await?;
+        let cloud = context.cloud()?;
+        let found = find::workspace(context, text).await?;
+        let Some(lock) = locks::try_take(context.data_dir(), found.id.as_str())? else {
+            let text = format!("another ff is moving workspace {} right now", found.name());
+            return Err(Failure::new(Exit::Refused, text)
+                .next(format!("ff workspace show {}", found.id))
+                .into());
+        };
+        errands::run(core, &cloud.client).await?;
+        let earlier = settle_earlier(core, &cloud.client, &found.id).await?;
+        let known = find::workspace(context, found.id.as_str()).await?;
+        Ok(Self {
+            context,
+            core,
+            cloud,
+            known,
+            verb,
+            earlier,
+            _lock: lock,
+        })
+    }
+
+    /// The client of the cloud.
+    pub fn client(&self) -> &CloudClient {
+        &self.cloud.client
+    }
+
+    /// What to do when the workspace could not even be taken: an earlier hand-off ends here too.
+    pub async fn not_begun(&self, error: anyhow::Error) -> anyhow::Error {
+        match &self.earlier {
+            Some(id) => self.give_up(id, error).await,
+            None => error,
+        }
+    }
+
+    /// Does the work before the commit, then commits. When the work fails or is interrupted,
+    /// the workspace stays where it was.
+    ///
+    /// # Errors
+    /// Those of the work, and those of the commit.
+    pub async fn carry(
+        &self,
+        id: &HandoffId,
+        work: impl Future<Output = anyhow::Result<()>>,
+    ) -> anyhow::Result<()> {
+        if let Err(error) = stop::unless(self.context.stop(), work).await {
+            return Err(self.give_up(id, error).await);
+        }
+        let step = self.context.progress.step("hand over");
+        self.commit(id).await?;
+        step.done();
+        let step = self.context.progress.step("settle");
+        converge(self.core, self.client(), id).await?;
+        step.done();
+        Ok(())
+    }
+
+    /// The one moment that counts. Its answer may be lost: then the server is asked.
+    async fn commit(&self, id: &HandoffId) -> anyhow::Result<()> {
+        let mut last = None;
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                tokio::time::sleep(BETWEEN).await;
+            }
+            let Err(error) = self.client().commit(id).await else {
+                return Ok(());
+            };
+            tracing::debug!(%error, attempt, "the commit gave an error");
+            match self.client().handoff(id).await {
+                Ok(handoff) => match handoff.state {
+                    HandoffState::Committed | HandoffState::Finalized => return Ok(()),
+                    HandoffState::Aborted => return Err(self.give_up(id, error.into()).await),
+                    HandoffState::Transferring | HandoffState::Restored => {
+                        if is_ruling(&error) {
+                            return Err(self.give_up(id, error.into()).await);
+                        }
+                    }
+                },
+                Err(unknown) if is_unknown(&unknown) => {
+                    return Err(self.give_up(id, error.into()).await);
+                }
+                Err(asking) => tracing::debug!(error = %asking, "the cloud cannot be asked"),
+            }
+            last = Some(error);
+        }
+        let name = self.known.name();
+        let why = last.map(|error| format!(": {error}")).unwrap_or_default();
+        let text = format!("it is not known yet whether workspace {name} changed hands{why}");
+        Err(Failure::new(Exit::Unreachable, text)
+            .hint("nobody can act on it until the cloud answers; the same command then continues")
+            .next(format!("ff {} {}", self.verb, self.known.id))
+            .into())
+    }
+
+    /// Ends a hand-off that was not committed: the workspace stays where it was.
+    pub async fn give_up(&self, id: &HandoffId, error: anyhow::Error) -> anyhow::Error {
+        let name = self.known.name();
+        let told = self.client().abort(id).await;
+        let stays = match &told {
+            Ok(()) => true,
+            Err(answer) if is_unknown(answer) => true,
+            // This process has not asked for the commit, and no other has: it cannot happen.
+            Err(answer) if !is_ruling(answer) && self.earlier.is_none() => {
+                if let Err(fault) = errands::remember(self.core, id, Errand::Abort).await {
+                    tracing::debug!(error = ?fault, "the abort is not remembered");
+                }
+                true
+            }
+            Err(_) => false,
+        };
+        if !stays {
+            let note = format!(
+                "note: workspace {name} is still being moved; `ff {} {}` continues",
+                self.verb, self.known.id
+            );
+            self.context.out.say(note);
+            return error;
+        }
+        if let Err(fault) = self.core.handoff_finish(id, false).await {
+            let fault = anyhow::Error::new(fault);
+            return error.context(format!("workspace {name} could not be put back: {fault:#}"));
+        }
+        error.context(format!("workspace {name} stays where it was"))
+    }
+
+    /// The workspace after the move.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn view(&self) -> anyhow::Result<WorkspaceView> {
+        let known = find::workspace(self.context, self.known.id.as_str()).await?;
+        Ok(WorkspaceView::of(&known))
+    }
+}
+
+/// Whether the server has ruled, so that the same call again gives the same answer.
+fn is_ruling(error: &ClientError) -> bool {
+    error.problem().is_some() && !error.is_transient()
+}
+
+/// How an earlier hand-off of this workspace ended; its id if it is still open.
+async fn settle_earlier(
+    core: &Core,
+    client: &CloudClient,
+    workspace: &WorkspaceId,
+) -> anyhow::Result<Option<HandoffId>> {
+    for (id, of, _) in core.handoffs_unfinished().await? {
+        if of == *workspace && recovery::standing(core, client, &id).await? == Standing::Open {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,172 @@
+//! What `ff` prints: results on stdout, everything else on stderr.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Serialize;
+use tracing_subscriber::EnvFilter;
+
+/// Where and how results are printed.
+#[derive(Debug, Clone, Copy)]
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    /// Results as one JSON document (`json`) or as text for people.
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether results are JSON.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints the result of a command: the value as JSON, or the text made for people.
+    ///
+    /// # Errors
+    /// stdout cannot be written to; a reader that has gone is none.
+    pub fn result<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        let mut rendered = if self.json {
+            serde_json::to_string_pretty(value)?
+        } else {
+            text()
+        };
+        if !rendered.is_empty() && !rendered.ends_with('\n') {
+            rendered.push('\n');
+        }
+        write_out(rendered.as_bytes())
+    }
+
+    /// Tells people something on the way; never part of the result.
+    pub fn say(self, text: impl AsRef<str>) {
+        say(text);
+    }
+
+    /// A piece of an answer as it comes: stdout for people, stderr beside JSON.
+    ///
+    /// # Errors
+    /// The stream cannot be written to.
+    pub fn piece(self, text: &str) -> anyhow::Result<()> {
+        if self.json {
+            let mut stderr = std::io::stderr().lock();
+            return ignore_gone(
+                stderr
+                    .write_all(text.as_bytes())
+                    .and_then(|()| stderr.flush()),
+            );
+        }
+        write_out(text.as_bytes())
+    }
+}
+
+/// Sends the log to stderr; `FF_LOG` chooses what is logged (`debug`, `ff_client=trace`), by
+/// default nothing.
+pub fn log_to_stderr() {
+    let filter = EnvFilter::try_from_env("FF_LOG").unwrap_or_else(|_| EnvFilter::new("off"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+}
+
+/// Writes a line to stderr; when even that fails there is nobody to tell.
+pub fn say(text: impl AsRef<str>) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(stderr, "{}", text.as_ref());
+}
+
+/// Writes bytes to stdout as they are.
+///
+/// # Errors
+/// stdout cannot be written to; a reader that has gone is none.
+pub fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    ignore_gone(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+}
+
+/// Whether a person sits at both ends: stdin and stdout are terminals.
+pub fn interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+fn ignore_gone(result: std::io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+/// Lines of a table with its columns aligned.
+pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let line = |cells: Vec<&str>| {
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let mut lines = vec![line(header.to_vec())];
+    lines.extend(
+        rows.iter()
+            .map(|row| line(row.iter().map(String::as_str).collect())),
+    );
+    lines.join("\n")
+}
+
+/// A list of labelled values, one a line; absent values are left out.
+pub fn fields(pairs: &[(&str, Option<String>)]) -> String {
+    let lines: Vec<String> = pairs
+        .iter()
+        .filter_map(|(label, value)| Some(format!("{label}: {}", value.as_ref()?)))
+        .collect();
+    lines.join("\n")
+}
+
+/// A value of the wire as it is written there (`READY`, `CLOUD`).
+pub fn wire_name<T: Serialize>(value: &T) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_and_lines_not_padded() {
+        let text = table(
+            &["ID", "NAME"],
+            &[
+                vec!["abc".into(), "x".into()],
+                vec!["d".into(), "été".into()],
+            ],
+        );
+        assert_eq!(text, "ID   NAME\nabc  x\nd    été");
+    }
+
+    #[test]
+    fn absent_fields_are_left_out() {
+        let text = fields(&[("id", Some("1".into())), ("longer", None)]);
+        assert_eq!(text, "id: 1");
+    }
+
+    #[test]
+    fn wire_names_are_those_of_the_wire() {
+        assert_eq!(wire_name(&ff_protocol::workspace::Location::Cloud), "CLOUD");
+    }
+}

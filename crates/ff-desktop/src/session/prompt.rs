@@ -1,0 +1,81 @@
+//! What starting a session and sending it a prompt have in common.
+
+use ff_protocol::session::Session;
+
+use crate::cli::Stay;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::find::Known;
+use crate::session::follow;
+use crate::session::host::Host;
+use crate::stop;
+use crate::tty::input;
+
+/// Longest prompt taken from stdin, in bytes.
+const LONGEST: usize = 1 << 20;
+
+/// The prompt: as given, or all of stdin for `-`.
+///
+/// # Errors
+/// It is empty or too long.
+pub async fn text(context: &Context, given: &str) -> anyhow::Result<String> {
+    let text = if given == "-" {
+        stop::unless(context.stop(), from_stdin()).await?
+    } else {
+        given.to_owned()
+    };
+    if text.trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, "the prompt is empty")
+            .next("ff session start WORKSPACE --prompt TEXT")
+            .into());
+    }
+    Ok(text)
+}
+
+async fn from_stdin() -> anyhow::Result<String> {
+    let mut all = Vec::new();
+    while let Some(piece) = input::next().await {
+        all.extend_from_slice(&piece);
+        if all.len() > LONGEST {
+            let text = format!("the prompt is longer than {LONGEST} bytes");
+            return Err(Failure::new(Exit::Usage, text)
+                .hint("put it into a file of the workspace, and name the file in the prompt")
+                .into());
+        }
+    }
+    let not_text = |_| Failure::new(Exit::Usage, "the prompt on stdin is not UTF-8 text");
+    Ok(String::from_utf8(all).map_err(not_text)?)
+}
+
+/// Refuses `--detach` where the session would end with us.
+///
+/// # Errors
+/// The workspace is on this machine and `--detach` was asked for.
+pub fn check_stay(host: &Host<'_>, stay: &Stay) -> Result<(), Failure> {
+    if host.is_here() && stay.detach {
+        return Err(Failure::new(
+            Exit::Refused,
+            "a session on this machine runs inside this command, so it cannot detach",
+        )
+        .hint("send the workspace to the cloud with `ff send`, or leave `--detach` out"));
+    }
+    Ok(())
+}
+
+/// Prints the session as the result (for `--json`) and turns a turn that did not complete into
+/// an error.
+///
+/// # Errors
+/// The turn did not complete, or the session cannot be read.
+pub async fn conclude(
+    context: &Context,
+    known: &Known,
+    host: &Host<'_>,
+    last: &Session,
+) -> anyhow::Result<()> {
+    if context.out.is_json() {
+        let detail = host.session(&known.id, &last.id).await?;
+        context.out.result(&detail, String::new)?;
+    }
+    Ok(follow::verdict(known, last)?)
+}

@@ -1,0 +1,8 @@
+//! The user's own terminal.
+
+pub mod attach;
+pub mod detach;
+pub mod input;
+pub mod line;
+pub mod raw;
+pub mod shell;

@@ -1,0 +1,149 @@
+//! Workspaces as `ff` shows them, from both sides' rows.
+
+use ff_protocol::session::Session;
+use ff_protocol::workspace::{Location, Owner, PullRequest, Ratchet, WorkspaceStatus};
+use ff_protocol::{HandoffId, VmId, WorkspaceId};
+use serde::Serialize;
+
+use crate::find::Known;
+use crate::output::{fields, wire_name};
+
+/// A workspace as `ff workspace list` and `show`, `ff send` and `ff pull` print it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkspaceView {
+    /// Its id.
+    pub id: WorkspaceId,
+    /// Its name.
+    pub name: String,
+    /// Where it is, as shown.
+    pub location: Location,
+    /// The side that may act on it.
+    pub owner: Owner,
+    /// Fencing number of its ownership.
+    pub epoch: u64,
+    /// Whether it is being moved.
+    pub moving: bool,
+    /// The hand-off under way, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handoff_id: Option<HandoffId>,
+    /// Its branch.
+    pub branch_name: Option<String>,
+    /// Name of its project, where the cloud told it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_name: Option<String>,
+    /// Life on this machine, where this machine knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<WorkspaceStatus>,
+    /// Its worktree, while it is on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worktree_path: Option<String>,
+    /// The VM that holds it, while it is in the cloud.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vm_id: Option<VmId>,
+    /// Its pull request, as this machine knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pr: Option<PullRequest>,
+    /// Its ratchet, as this machine knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratchet: Option<Ratchet>,
+}
+
+impl WorkspaceView {
+    /// The view of what both sides know.
+    pub fn of(known: &Known) -> Self {
+        let (owner, epoch) = known.owner();
+        let location = owner.location();
+        let local = known.local.as_ref();
+        let cloud = known.cloud.as_ref();
+        let handoff_id = local.and_then(|w| w.handoff_id.clone());
+        Self {
+            id: known.id.clone(),
+            name: known.name().to_owned(),
+            moving: handoff_id.is_some(),
+            handoff_id,
+            branch_name: local
+                .and_then(|w| w.branch_name.clone())
+                .or_else(|| cloud.map(|c| c.branch_name.clone())),
+            project_name: cloud.map(|c| c.project_name.clone()),
+            status: local.map(|w| w.status),
+            worktree_path: local
+                .filter(|_| location == Location::Desktop)
+                .and_then(|w| w.worktree_path.clone()),
+            vm_id: cloud
+                .filter(|_| location == Location::Cloud)
+                .map(|c| c.vm_id.clone()),
+            pr: local.map(|w| w.pr.clone()),
+            ratchet: local.map(|w| w.ratchet.clone()),
+            owner,
+            epoch,
+            location,
+        }
+    }
+
+    /// The lines people read.
+    pub fn text(&self) -> String {
+        let pr = self
+            .pr
+            .as_ref()
+            .filter(|pr| pr.number.is_some() || pr.url.is_some());
+        fields(&[
+            ("workspace", Some(self.name.clone())),
+            ("id", Some(self.id.to_string())),
+            ("location", Some(wire_name(&self.location))),
+            ("owner", Some(self.owner.to_string())),
+            ("epoch", Some(self.epoch.to_string())),
+            (
+                "moving",
+                self.handoff_id.as_ref().map(|id| format!("hand-off {id}")),
+            ),
+            ("status", self.status.as_ref().map(wire_name)),
+            ("branch", self.branch_name.clone()),
+            ("project", self.project_name.clone()),
+            ("path", self.worktree_path.clone()),
+            ("vm", self.vm_id.as_ref().map(ToString::to_string)),
+            ("pull request", pr.map(pull_request)),
+            ("ratchet", self.ratchet.as_ref().map(ratchet)),
+        ])
+    }
+}
+
+fn pull_request(pr: &PullRequest) -> String {
+    let number = pr.number.map(|n| format!("#{n} ")).unwrap_or_default();
+    let url = pr
+        .url
+        .as_deref()
+        .map(|url| format!(", {url}"))
+        .unwrap_or_default();
+    format!(
+        "{number}{}, checks {}{url}",
+        wire_name(&pr.state),
+        wire_name(&pr.ci_status)
+    )
+}
+
+fn ratchet(ratchet: &Ratchet) -> String {
+    match (ratchet.enabled, ratchet.dispatch_stalled) {
+        (false, _) => "off".into(),
+        (true, true) => "on, stalled".into(),
+        (true, false) => "on".into(),
+    }
+}
+
+/// One line of a list of sessions.
+pub fn session_row(session: &Session) -> Vec<String> {
+    let last = session
+        .last_turn
+        .as_ref()
+        .map(|turn| wire_name(&turn.outcome));
+    vec![
+        session.id.to_string(),
+        session.name.clone().unwrap_or_default(),
+        wire_name(&session.status),
+        wire_name(&session.activity),
+        last.unwrap_or_default(),
+    ]
+}
+
+/// Header of a list of sessions.
+pub const SESSION_HEADER: [&str; 5] = ["SESSION", "NAME", "STATUS", "ACTIVITY", "LAST TURN"];

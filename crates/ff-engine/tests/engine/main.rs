@@ -1,0 +1,6 @@
+//! The engine over a real core, a scripted CLI and the machine's own shell.
+
+mod sessions;
+mod terminals;
+mod world;
+mod workspace_socket;

@@ -1,0 +1,203 @@
+//! An engine that listens, with one workspace.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{Request, header};
+use ff_core::{Core, CoreConfig, Side, clock};
+use ff_engine::Engine;
+use ff_protocol::project::Project;
+use ff_protocol::workspace::{PullRequest, Ratchet, Workspace, WorkspaceStatus};
+use ff_protocol::{ProjectId, VmId, WorkspaceId};
+use futures_util::{SinkExt, StreamExt};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Ends each turn with the words of its message; `wait` never ends.
+const CLI: &str = r#"#!/bin/bash
+field() { [[ $2 =~ \"$1\":\"([^\"]*)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
+while IFS= read -r line; do
+  case $line in
+    *'"subtype":"initialize"'*) echo "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"$(field request_id "$line")\"}}" ;;
+    *'"subtype":"interrupt"'*) echo "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,\"terminal_reason\":\"aborted_tools\"}" ;;
+    *'"content":"wait"'*) ;;
+    *'"type":"user"'*)
+      text=$(field content "$line")
+      echo "{\"type\":\"stream_event\",\"event\":{\"delta\":{\"type\":\"text_delta\",\"text\":\"$text\"}}}"
+      echo "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"$text\"}]}}"
+      echo "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"$text\"}" ;;
+  esac
+done
+"#;
+
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+pub(crate) struct World {
+    pub(crate) core: Core,
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) vm: VmId,
+    pub(crate) stopping: CancellationToken,
+    router: axum::Router,
+    address: std::net::SocketAddr,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().to_owned();
+        let mut config = CoreConfig::new(Side::Cloud, home.clone(), home.join("data"), home.join("base"));
+        config.claude = home.join("claude");
+        fs::write(&config.claude, CLI).unwrap();
+        fs::set_permissions(&config.claude, fs::Permissions::from_mode(0o755)).unwrap();
+        let core = Core::open(config).await.unwrap();
+        let workspace = insert(&core, home.join("work").to_str().unwrap()).await;
+        let (vm, stopping) = (VmId::generate(), CancellationToken::new());
+        let router = ff_engine::router(Engine::new(core.clone(), Some(vm.clone()), stopping.clone()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serve = axum::serve(listener, router.clone());
+        let serve = serve.with_graceful_shutdown(stopping.clone().cancelled_owned());
+        tokio::spawn(async move { serve.await.unwrap() });
+        Self { core, workspace, vm, stopping, router, address, dir }
+    }
+
+    pub(crate) fn home(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn sessions(&self) -> String {
+        format!("/api/workspaces/{}/sessions", self.workspace)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
+        self.call(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
+        self.call(Request::delete(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        self.call(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    async fn call(&self, request: Request<Body>) -> (u16, Value) {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        (status, body)
+    }
+
+    pub(crate) async fn connect(&self, path: &str) -> Socket {
+        self.try_connect(path).await.unwrap()
+    }
+
+    pub(crate) async fn try_connect(&self, path: &str) -> Result<Socket, Error> {
+        connect_async(format!("ws://{}{path}", self.address)).await.map(|(socket, _)| socket)
+    }
+
+    /// Starts a session and waits until its turn has ended.
+    pub(crate) async fn finished_session(&self, prompt: &str) -> String {
+        let body = serde_json::json!({ "prompt": prompt }).to_string();
+        let (status, session) = self.post(&self.sessions(), &body).await;
+        assert_eq!(status, 201, "{session}");
+        let id = session["id"].as_str().unwrap().to_owned();
+        self.until_idle(&id).await;
+        id
+    }
+
+    pub(crate) async fn until_idle(&self, id: &str) -> Value {
+        let path = format!("{}/{id}", self.sessions());
+        let waiting = async {
+            loop {
+                let (_, session) = self.get(&path).await;
+                if session["activity"] == "idle" {
+                    return session;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, waiting).await.expect("the turn never ended")
+    }
+}
+
+/// The next text or binary frame.
+pub(crate) async fn next(socket: &mut Socket) -> Message {
+    loop {
+        let message = tokio::time::timeout(DEADLINE, socket.next()).await.expect("nothing came");
+        match message.expect("the socket ended").unwrap() {
+            Message::Ping(_) | Message::Pong(_) => {}
+            message => return message,
+        }
+    }
+}
+
+/// The next frame as JSON.
+pub(crate) async fn next_json(socket: &mut Socket) -> Value {
+    let message = next(socket).await;
+    serde_json::from_str(message.to_text().unwrap()).unwrap_or_else(|_| panic!("{message:?}"))
+}
+
+/// The code with which the peer closes.
+pub(crate) async fn close_code(socket: &mut Socket) -> u16 {
+    loop {
+        if let Message::Close(frame) = next(socket).await {
+            return frame.expect("no close code").code.into();
+        }
+    }
+}
+
+pub(crate) async fn say(socket: &mut Socket, message: Message) {
+    socket.send(message).await.unwrap();
+}
+
+async fn insert(core: &Core, worktree: &str) -> WorkspaceId {
+    fs::create_dir(worktree).unwrap();
+    let now = clock::now();
+    let project = Project {
+        id: ProjectId::generate(),
+        name: "demo".into(),
+        slug: "demo".into(),
+        repo_path: "/nowhere".into(),
+        worktree_base_path: "/nowhere".into(),
+        default_branch: "main".into(),
+        github_owner: None,
+        github_repo: None,
+        created_at: now,
+        updated_at: now,
+    };
+    core.store().insert_project(&project).await.unwrap();
+    let workspace = Workspace {
+        id: WorkspaceId::generate(),
+        project_id: project.id,
+        name: "work".into(),
+        description: None,
+        status: WorkspaceStatus::Ready,
+        worktree_path: Some(worktree.to_owned()),
+        branch_name: Some("work".into()),
+        creation_source: "MANUAL".into(),
+        has_had_sessions: false,
+        location: core.owner().location(),
+        owner: core.owner().clone(),
+        epoch: 1,
+        handoff_id: None,
+        pr: PullRequest::default(),
+        ratchet: Ratchet::default(),
+        created_at: now,
+        updated_at: now,
+    };
+    core.store().insert_workspace(&workspace).await.unwrap();
+    workspace.id
+}
