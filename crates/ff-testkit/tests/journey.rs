@@ -22,7 +22,7 @@ fn options(cut: Option<Break>) -> Options {
 #[tokio::test]
 async fn the_main_job_works_from_end_to_end() {
     let mut steps = Vec::new();
-    journey::run(options(None), |done| {
+    journey::run(options(None), std::future::pending(), |done| {
         println!("{:?} {} {}", done.took, done.step, done.seen);
         steps.push(done.step);
     })
@@ -39,7 +39,7 @@ async fn the_main_job_works_from_end_to_end() {
 #[case::bundle_corrupted(Break::BundleCorrupted, "not what was sent")]
 #[tokio::test]
 async fn a_cut_link_stops_the_journey_at_its_step(#[case] cut: Break, #[case] words: &str) {
-    let failure = journey::run(options(Some(cut)), |done| {
+    let failure = journey::run(options(Some(cut)), std::future::pending(), |done| {
         println!("{} {}", done.step, done.seen)
     })
     .await

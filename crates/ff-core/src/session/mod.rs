@@ -219,6 +219,11 @@ impl Sessions {
         Ok(())
     }
 
+    /// Returns when this core is stopping.
+    pub async fn stopping(&self) {
+        self.stop.cancelled().await;
+    }
+
     /// Ends all CLIs and starts none any more.
     pub async fn shutdown(&self) {
         self.stop.cancel();

@@ -30,6 +30,7 @@ impl Request {
 /// An answer.
 pub enum Reply {
     Json(u16, Value),
+    Bytes(Vec<u8>),
     /// The connection ends without an answer.
     Hangup,
 }
@@ -112,17 +113,18 @@ impl Drop for Cloud {
 fn serve(stream: TcpStream, seen: &Mutex<Vec<Request>>, handler: &Handler) {
     let Some(request) = read(&stream) else { return };
     seen.lock().unwrap().push(request.clone());
-    let Reply::Json(status, body) = handler(&request) else {
-        return;
+    let (status, body) = match handler(&request) {
+        Reply::Json(status, body) => (status, body.to_string().into_bytes()),
+        Reply::Bytes(bytes) => (200, bytes),
+        Reply::Hangup => return,
     };
-    let body = body.to_string();
     let head = format!(
         "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
     );
     let mut stream = &stream;
     let _ = stream.write_all(head.as_bytes());
-    let _ = stream.write_all(body.as_bytes());
+    let _ = stream.write_all(&body);
 }
 
 fn read(stream: &TcpStream) -> Option<Request> {

@@ -11,7 +11,6 @@ use ff_protocol::{ErrorCode, WorkspaceId, close};
 use serde::Deserialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio_util::sync::CancellationToken;
 
 use super::wire::{Broken, Heard, Listener, Speaker, Upgrade, close_after, open};
 use crate::extract::{Path, Query};
@@ -51,7 +50,7 @@ pub(super) async fn follow(
     Query(params): Query<Params>,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    let (core, stopping) = (engine.core().clone(), engine.stopping().clone());
+    let core = engine.core().clone();
     core.workspace(&workspace).await?;
     let after = params.after.as_deref().map(place).transpose()?;
     Ok(open(upgrade, async move |mut speaker, mut listener| {
@@ -89,7 +88,6 @@ fn place(text: &str) -> Result<(String, u64), ApiError> {
 
 struct Follower {
     core: Core,
-    stopping: CancellationToken,
     workspace: WorkspaceId,
     /// The last `seq` sent.
     last: u64,
@@ -150,20 +148,29 @@ impl Follower {
         self.pass_over(events, speaker).await
     }
 
-    /// Events from the time of catching up: their deltas belong to messages told meanwhile.
+    /// Events from the time of catching up. Deltas before an entry that was told meanwhile
+    /// belong to a message that is known whole.
     async fn pass_over(
         &mut self,
         events: &mut Receiver<Event>,
         speaker: &mut Speaker,
     ) -> Result<(), End> {
+        let mut waiting = Vec::new();
         loop {
             match events.try_recv() {
-                Ok(Event::Delta { .. }) => {}
-                Ok(event) => self.event(event, speaker).await?,
-                Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(()),
+                Ok(event) => waiting.push(event),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                 Err(TryRecvError::Lagged(_)) => return self.lagged(speaker).await,
             }
         }
+        let told = |event: &Event| matches!(event, Event::Entry { seq } if *seq <= self.last);
+        let fresh = waiting.iter().rposition(told).map_or(0, |at| at + 1);
+        for (place, event) in waiting.into_iter().enumerate() {
+            if place >= fresh || !matches!(event, Event::Delta { .. }) {
+                self.event(event, speaker).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn live(
@@ -172,7 +179,7 @@ impl Follower {
         speaker: &mut Speaker,
         listener: &mut Listener,
     ) -> Result<std::convert::Infallible, End> {
-        let stopping = self.stopping.clone();
+        let core = self.core.clone();
         loop {
             tokio::select! {
                 event = events.recv() => match event {
@@ -185,7 +192,7 @@ impl Follower {
                     return Err(End::Broken);
                 },
                 () = speaker.ping_due() => speaker.ping().await?,
-                () = stopping.cancelled() => return Err(End::Stopping),
+                () = core.sessions().stopping() => return Err(End::Stopping),
             }
         }
     }

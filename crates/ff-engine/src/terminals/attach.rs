@@ -26,7 +26,12 @@ pub(super) async fn in_workspace(
     Query(params): Query<Params>,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    attach(&engine, find(&engine, Some(&workspace), &terminal)?, params, upgrade)
+    attach(
+        &engine,
+        find(&engine, Some(&workspace), &terminal)?,
+        params,
+        upgrade,
+    )
 }
 
 pub(super) async fn in_vm(
@@ -48,7 +53,7 @@ fn attach(
     params: Params,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    let stopping = engine.stopping().clone();
+    let core = engine.core().clone();
     let from = params.from.as_deref().map(place).transpose()?;
     let from = from.map(|(incarnation, offset)| (incarnation.to_owned(), offset));
     let viewer = params.viewer.unwrap_or_else(TerminalId::generate);
@@ -71,7 +76,7 @@ fn attach(
         let goodbye = tokio::select! {
             goodbye = show(output, &mut speaker) => goodbye,
             goodbye = type_in(input, &mut listener) => goodbye,
-            () = stopping.cancelled() => Some((close::RESTART, "the engine is stopping")),
+            () = core.sessions().stopping() => Some((close::RESTART, "the engine is stopping")),
         };
         if let Some((code, reason)) = goodbye {
             close_after(speaker, listener, code, reason).await;

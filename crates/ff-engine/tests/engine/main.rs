@@ -1,6 +1,7 @@
 //! The engine over a real core, a scripted CLI and the machine's own shell.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod sessions;
 mod terminals;
-mod world;
 mod workspace_socket;
+mod world;

@@ -7,7 +7,9 @@ use crate::world::{Socket, World, close_code, next, next_json, say};
 
 async fn open(world: &World) -> (String, String) {
     let path = format!("/api/vms/{}/terminals", world.vm);
-    let (status, terminal) = world.post(&path, r#"{"size":{"cols":100,"rows":30}}"#).await;
+    let (status, terminal) = world
+        .post(&path, r#"{"size":{"cols":100,"rows":30}}"#)
+        .await;
     assert_eq!(status, 201, "{terminal}");
     let id = terminal["id"].as_str().unwrap().to_owned();
     (format!("{path}/{id}"), id)
@@ -30,7 +32,10 @@ impl Seen {
                     self.output.extend_from_slice(bytes);
                 }
                 Message::Text(text) => self.control(&text),
-                other => panic!("{other:?} after {:?}", String::from_utf8_lossy(&self.output)),
+                other => panic!(
+                    "{other:?} after {:?}",
+                    String::from_utf8_lossy(&self.output)
+                ),
             }
         }
     }
@@ -50,7 +55,10 @@ async fn a_viewer_types_sees_comes_back_and_hears_the_end() {
     let mut socket = world.connect(&format!("{path}/socket?viewer=me")).await;
     let attached = next_json(&mut socket).await;
     assert_eq!(attached["type"], "attached");
-    assert_eq!((&attached["offset"], &attached["inputOffset"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        (&attached["offset"], &attached["inputOffset"]),
+        (&json!(0), &json!(0))
+    );
     assert_eq!(attached["size"], json!({"cols": 100, "rows": 30}));
     let incarnation = attached["incarnation"].as_str().unwrap();
 
@@ -59,11 +67,18 @@ async fn a_viewer_types_sees_comes_back_and_hears_the_end() {
     let line = b"echo \"<$(stty size)> in $PWD\"\n";
     say(&mut socket, Message::binary(encode_frame(0, line))).await;
     let mut seen = Seen::default();
-    seen.until(&mut socket, &format!("<20 90> in {}", world.home().display())).await;
+    seen.until(
+        &mut socket,
+        &format!("<20 90> in {}", world.home().display()),
+    )
+    .await;
     assert_eq!(seen.acked, line.len() as u64);
     drop(socket);
 
-    let from = format!("{path}/socket?viewer=me&from={incarnation}:{}", seen.output.len());
+    let from = format!(
+        "{path}/socket?viewer=me&from={incarnation}:{}",
+        seen.output.len()
+    );
     let mut socket = world.connect(&from).await;
     let attached = next_json(&mut socket).await;
     assert_eq!(attached["offset"], seen.output.len());
@@ -80,10 +95,18 @@ async fn a_viewer_types_sees_comes_back_and_hears_the_end() {
         }
     }
     assert_eq!(close_code(&mut socket).await, close::DONE);
-    assert_eq!(String::from_utf8_lossy(&seen.output).matches("<20 90>").count(), 1);
+    assert_eq!(
+        String::from_utf8_lossy(&seen.output)
+            .matches("<20 90>")
+            .count(),
+        1
+    );
 
     let (_, list) = world.get(&format!("/api/vms/{}/terminals", world.vm)).await;
-    assert_eq!((&list["items"][0]["id"], &list["items"][0]["exitCode"]), (&json!(id), &json!(5)));
+    assert_eq!(
+        (&list["items"][0]["id"], &list["items"][0]["exitCode"]),
+        (&json!(id), &json!(5))
+    );
 }
 
 #[tokio::test]
@@ -91,21 +114,38 @@ async fn a_terminal_of_a_workspace_is_in_its_worktree_and_nowhere_else() {
     let world = World::new().await;
     let path = format!("/api/workspaces/{}/terminals", world.workspace);
     let (status, terminal) = world.post(&path, r#"{"name":"build"}"#).await;
-    assert_eq!((status, &terminal["workspaceId"]), (201, &json!(world.workspace)));
+    assert_eq!(
+        (status, &terminal["workspaceId"]),
+        (201, &json!(world.workspace))
+    );
     let id = terminal["id"].as_str().unwrap();
     let mut socket = world.connect(&format!("{path}/{id}/socket")).await;
     next_json(&mut socket).await;
-    say(&mut socket, Message::binary(encode_frame(0, b"echo [$PWD]\n"))).await;
+    say(
+        &mut socket,
+        Message::binary(encode_frame(0, b"echo [$PWD]\n")),
+    )
+    .await;
     let worktree = world.home().join("work");
-    Seen::default().until(&mut socket, &format!("[{}]", worktree.display())).await;
+    Seen::default()
+        .until(&mut socket, &format!("[{}]", worktree.display()))
+        .await;
 
     let elsewhere = format!("/api/vms/{}/terminals/{id}", world.vm);
     assert_eq!(world.delete(&elsewhere).await.0, 404);
-    assert!(world.try_connect(&format!("{elsewhere}/socket")).await.is_err());
+    assert!(
+        world
+            .try_connect(&format!("{elsewhere}/socket"))
+            .await
+            .is_err()
+    );
     let (_, at_home) = world.get(&format!("/api/vms/{}/terminals", world.vm)).await;
     assert_eq!(at_home["items"], json!([]));
 
-    assert_eq!(world.delete(&format!("{path}/{id}")).await, (204, Value::Null));
+    assert_eq!(
+        world.delete(&format!("{path}/{id}")).await,
+        (204, Value::Null)
+    );
     assert_eq!(close_code(&mut socket).await, close::DONE);
     let (_, list) = world.get(&path).await;
     assert!(list["items"][0]["exitCode"].is_i64(), "{list}");
@@ -118,7 +158,10 @@ async fn frames_that_break_the_rules_close_the_socket() {
     for (message, code) in [
         (Message::binary(vec![0, 1, 2]), close::POLICY),
         (Message::binary(encode_frame(7, b"x")), close::FAULT),
-        (Message::text(r#"{"type":"resize","size":{"cols":0,"rows":5}}"#), close::POLICY),
+        (
+            Message::text(r#"{"type":"resize","size":{"cols":0,"rows":5}}"#),
+            close::POLICY,
+        ),
     ] {
         let mut socket = world.connect(&format!("{path}/socket")).await;
         // A kind of frame that this engine does not know yet.
@@ -126,7 +169,6 @@ async fn frames_that_break_the_rules_close_the_socket() {
         say(&mut socket, message.clone()).await;
         assert_eq!(close_code(&mut socket).await, code, "{message:?}");
     }
-    world.stopping.cancel();
     world.core.shutdown().await;
 }
 
@@ -135,18 +177,38 @@ async fn bad_requests_are_problems_with_a_code() {
     let world = World::new().await;
     let place = format!("/api/vms/{}/terminals", world.vm);
     for (path, body, status, code) in [
-        (place.as_str(), r#"{"size":{"cols":0,"rows":5}}"#, 422, "invalid"),
-        (place.as_str(), r#"{"size":{"cols":99999,"rows":5}}"#, 422, "invalid"),
+        (
+            place.as_str(),
+            r#"{"size":{"cols":0,"rows":5}}"#,
+            422,
+            "invalid",
+        ),
+        (
+            place.as_str(),
+            r#"{"size":{"cols":99999,"rows":5}}"#,
+            422,
+            "invalid",
+        ),
         ("/api/vms/another/terminals", "{}", 404, "not_found"),
         ("/api/workspaces/nobody/terminals", "{}", 404, "not_found"),
     ] {
         let (found, problem) = world.post(path, body).await;
-        assert_eq!((found, &problem["code"]), (status, &json!(code)), "{path} {body}: {problem}");
+        assert_eq!(
+            (found, &problem["code"]),
+            (status, &json!(code)),
+            "{path} {body}: {problem}"
+        );
     }
     assert_eq!(world.delete(&format!("{place}/nobody")).await.0, 404);
     let (path, _) = open(&world).await;
     for query in ["from=nonsense", "from=a:b", "viewer=NOT%20AN%20ID"] {
-        assert!(world.try_connect(&format!("{path}/socket?{query}")).await.is_err(), "{query}");
+        assert!(
+            world
+                .try_connect(&format!("{path}/socket?{query}"))
+                .await
+                .is_err(),
+            "{query}"
+        );
     }
     world.core.shutdown().await;
 }

@@ -8,7 +8,12 @@ fn path(world: &World) -> String {
 }
 
 fn seqs(entries: &Value) -> Vec<u64> {
-    entries.as_array().unwrap().iter().map(|entry| entry["seq"].as_u64().unwrap()).collect()
+    entries
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["seq"].as_u64().unwrap())
+        .collect()
 }
 
 /// Reads until an entry of this kind; gives the `seq` of all entries and the deltas.
@@ -51,7 +56,10 @@ async fn a_follower_that_comes_back_goes_on_where_it_was() {
     let world = World::new().await;
     world.finished_session("first").await;
     let mut socket = world.connect(&path(&world)).await;
-    let journal = next_json(&mut socket).await["journal"].as_str().unwrap().to_owned();
+    let journal = next_json(&mut socket).await["journal"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     drop(socket);
     world.finished_session("second").await;
     for (after, first) in [
@@ -62,7 +70,9 @@ async fn a_follower_that_comes_back_goes_on_where_it_was() {
         (format!("{journal}:9"), 1),
         ("another:4".to_owned(), 1),
     ] {
-        let mut socket = world.connect(&format!("{}?after={after}", path(&world))).await;
+        let mut socket = world
+            .connect(&format!("{}?after={after}", path(&world)))
+            .await;
         let snapshot = next_json(&mut socket).await;
         let expected: Vec<u64> = (first..=8).collect();
         assert_eq!(seqs(&snapshot["messages"]), expected, "{after}");
@@ -83,7 +93,9 @@ async fn followers_of_busy_sessions_miss_and_repeat_nothing() {
     for round in 0..25 {
         for id in &ids {
             let body = json!({ "text": format!("{round} {large}") }).to_string();
-            let (status, _) = world.post(&format!("{}/{id}/messages", world.sessions()), &body).await;
+            let (status, _) = world
+                .post(&format!("{}/{id}/messages", world.sessions()), &body)
+                .await;
             assert_eq!(status, 200);
         }
     }
@@ -107,7 +119,7 @@ async fn a_stopping_engine_says_that_it_comes_back() {
     let world = World::new().await;
     let mut socket = world.connect(&path(&world)).await;
     next_json(&mut socket).await;
-    world.stopping.cancel();
+    world.core.shutdown().await;
     assert_eq!(close_code(&mut socket).await, close::RESTART);
 }
 

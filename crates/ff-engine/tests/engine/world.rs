@@ -17,7 +17,6 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -45,7 +44,6 @@ pub(crate) struct World {
     pub(crate) core: Core,
     pub(crate) workspace: WorkspaceId,
     pub(crate) vm: VmId,
-    pub(crate) stopping: CancellationToken,
     router: axum::Router,
     address: std::net::SocketAddr,
     dir: tempfile::TempDir,
@@ -55,20 +53,31 @@ impl World {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().to_owned();
-        let mut config = CoreConfig::new(Side::Cloud, home.clone(), home.join("data"), home.join("base"));
+        let mut config = CoreConfig::new(
+            Side::Cloud,
+            home.clone(),
+            home.join("data"),
+            home.join("base"),
+        );
         config.claude = home.join("claude");
         fs::write(&config.claude, CLI).unwrap();
         fs::set_permissions(&config.claude, fs::Permissions::from_mode(0o755)).unwrap();
         let core = Core::open(config).await.unwrap();
         let workspace = insert(&core, home.join("work").to_str().unwrap()).await;
-        let (vm, stopping) = (VmId::generate(), CancellationToken::new());
-        let router = ff_engine::router(Engine::new(core.clone(), Some(vm.clone()), stopping.clone()));
+        let vm = VmId::generate();
+        let router = ff_engine::router(Engine::new(core.clone(), Some(vm.clone())));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serve = axum::serve(listener, router.clone());
-        let serve = serve.with_graceful_shutdown(stopping.clone().cancelled_owned());
         tokio::spawn(async move { serve.await.unwrap() });
-        Self { core, workspace, vm, stopping, router, address, dir }
+        Self {
+            core,
+            workspace,
+            vm,
+            router,
+            address,
+            dir,
+        }
     }
 
     pub(crate) fn home(&self) -> &std::path::Path {
@@ -80,23 +89,30 @@ impl World {
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, Value) {
-        self.call(Request::get(path).body(Body::empty()).unwrap()).await
+        self.call(Request::get(path).body(Body::empty()).unwrap())
+            .await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> (u16, Value) {
-        self.call(Request::delete(path).body(Body::empty()).unwrap()).await
+        self.call(Request::delete(path).body(Body::empty()).unwrap())
+            .await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &str) -> (u16, Value) {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
-        self.call(request.body(Body::from(body.to_owned())).unwrap()).await
+        self.call(request.body(Body::from(body.to_owned())).unwrap())
+            .await
     }
 
     async fn call(&self, request: Request<Body>) -> (u16, Value) {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        let body = if bytes.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_slice(&bytes).unwrap()
+        };
         (status, body)
     }
 
@@ -105,7 +121,9 @@ impl World {
     }
 
     pub(crate) async fn try_connect(&self, path: &str) -> Result<Socket, Error> {
-        connect_async(format!("ws://{}{path}", self.address)).await.map(|(socket, _)| socket)
+        connect_async(format!("ws://{}{path}", self.address))
+            .await
+            .map(|(socket, _)| socket)
     }
 
     /// Starts a session and waits until its turn has ended.
@@ -129,14 +147,18 @@ impl World {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(DEADLINE, waiting).await.expect("the turn never ended")
+        tokio::time::timeout(DEADLINE, waiting)
+            .await
+            .expect("the turn never ended")
     }
 }
 
 /// The next text or binary frame.
 pub(crate) async fn next(socket: &mut Socket) -> Message {
     loop {
-        let message = tokio::time::timeout(DEADLINE, socket.next()).await.expect("nothing came");
+        let message = tokio::time::timeout(DEADLINE, socket.next())
+            .await
+            .expect("nothing came");
         match message.expect("the socket ended").unwrap() {
             Message::Ping(_) | Message::Pong(_) => {}
             message => return message,

@@ -1,13 +1,13 @@
 //! The demo: the main job from end to end, each step checked from outside.
 
-#![allow(clippy::print_stdout)]
-
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
 use ff_testkit::journey::{self, Options};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Shows the main job from end to end on real Docker with the real CLI.
 #[derive(Parser)]
@@ -41,27 +41,35 @@ async fn main() -> anyhow::Result<ExitCode> {
         keep,
         cut: None,
     };
-    let outcome = journey::run(options, |done| {
-        println!(
-            "{:>6.2} s  {:<18} {}",
-            done.took.as_secs_f64(),
-            done.step,
-            done.seen
-        );
+    // A reader that went away must not keep us from cleaning up.
+    let say = |line: String| drop(writeln!(std::io::stdout(), "{line}"));
+    let outcome = journey::run(options, interrupted(), |done| {
+        let seconds = done.took.as_secs_f64();
+        say(format!("{seconds:>6.2} s  {:<18} {}", done.step, done.seen));
     })
     .await;
     match outcome {
         Ok(()) => {
-            println!(
-                "{:>6.2} s  in all: every step was done and checked",
-                begun.elapsed().as_secs_f64()
-            );
+            let seconds = begun.elapsed().as_secs_f64();
+            say(format!(
+                "{seconds:>6.2} s  in all: every step was done and checked"
+            ));
             Ok(ExitCode::SUCCESS)
         }
         Err(failure) => {
-            println!("FAILED at: {}", failure.step);
-            println!("{:#}", failure.cause);
+            say(format!("FAILED at: {}\n{:#}", failure.step, failure.cause));
             Ok(ExitCode::FAILURE)
         }
+    }
+}
+
+/// Resolves when the user or the system asks to stop.
+async fn interrupted() {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
     }
 }

@@ -85,24 +85,33 @@ const STEPS: &[(&str, Step)] = &[
     ("remove", |world| Box::pin(world.remove())),
 ];
 
-/// Runs every step in order, telling each one as it is done. Whatever happens, nothing stays
-/// behind unless the options say so.
+/// Runs every step in order, telling each one as it is done, until `interrupted` resolves.
+/// Whatever happens, nothing stays behind unless the options say so.
 ///
 /// # Errors
 /// The first step that failed, by its name.
-pub async fn run(options: Options, mut tell: impl FnMut(&Done)) -> Result<(), Failure> {
+pub async fn run(
+    options: Options,
+    interrupted: impl Future<Output = ()>,
+    mut tell: impl FnMut(&Done),
+) -> Result<(), Failure> {
     let keep = options.keep;
     let mut world = World::new(options).map_err(|cause| Failure {
         step: "start",
         cause,
     })?;
     let mut outcome = Ok(());
+    let mut interrupted = std::pin::pin!(interrupted);
     for (step, act) in STEPS.iter().copied() {
         if keep && step == "remove" {
             continue;
         }
         let begun = Instant::now();
-        match act(&mut world).await {
+        let acted = tokio::select! {
+            acted = act(&mut world) => acted,
+            () = &mut interrupted => Err(anyhow::anyhow!("interrupted")),
+        };
+        match acted {
             Ok(seen) => tell(&Done {
                 step,
                 seen,

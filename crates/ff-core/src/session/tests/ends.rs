@@ -6,17 +6,33 @@ use super::world::{World, quick, until};
 use crate::config::CoreConfig;
 
 fn reason(row: &Session) -> String {
-    row.last_turn.clone().expect("no turn").reason.expect("no reason")
+    row.last_turn
+        .clone()
+        .expect("no turn")
+        .reason
+        .expect("no reason")
 }
 
 #[tokio::test]
 async fn a_missing_cli_fails_the_session_with_what_to_do() {
-    let world = World::with("", quick(), |config: &mut CoreConfig| config.claude = "/nowhere/claude".into()).await;
+    let world = World::with("", quick(), |config: &mut CoreConfig| {
+        config.claude = "/nowhere/claude".into()
+    })
+    .await;
     let session = world.start("hi").await;
-    assert_eq!((session.status, session.activity), (SessionStatus::Failed, Activity::Idle));
+    assert_eq!(
+        (session.status, session.activity),
+        (SessionStatus::Failed, Activity::Idle)
+    );
     let error = session.error.clone().unwrap();
-    assert!(error.contains("/nowhere/claude") && error.contains("install it"), "{error}");
-    assert_eq!(world.kinds().await, [EntryKind::UserMessage, EntryKind::Status]);
+    assert!(
+        error.contains("/nowhere/claude") && error.contains("install it"),
+        "{error}"
+    );
+    assert_eq!(
+        world.kinds().await,
+        [EntryKind::UserMessage, EntryKind::Status]
+    );
     assert_eq!(world.last(EntryKind::Status).await["unsent"], 1);
     assert_eq!(world.row(&session.id).await, session);
     // A later attempt is made anew.
@@ -27,27 +43,48 @@ async fn a_missing_cli_fails_the_session_with_what_to_do() {
 #[tokio::test]
 async fn a_cli_that_cannot_start_says_why() {
     for (script, says) in [
-        ("on_start() { echo 'no such option' >&2; exit 1; }", "exit code 1"),
-        ("on_start() { echo 'no such option' >&2; exit 127; }", "not installed"),
-        ("on_start() { echo 'no such option' >&2; kill -9 $$; }", "killed by signal 9"),
+        (
+            "on_start() { echo 'no such option' >&2; exit 1; }",
+            "exit code 1",
+        ),
+        (
+            "on_start() { echo 'no such option' >&2; exit 127; }",
+            "not installed",
+        ),
+        (
+            "on_start() { echo 'no such option' >&2; kill -9 $$; }",
+            "killed by signal 9",
+        ),
     ] {
         let world = World::new(script).await;
         let mut events = world.events();
         let session = world.start("hi").await;
-        let row = until(&world, &mut events, &session.id, |row| row.status == SessionStatus::Failed).await;
+        let row = until(&world, &mut events, &session.id, |row| {
+            row.status == SessionStatus::Failed
+        })
+        .await;
         let error = row.error.unwrap();
-        assert!(error.contains(says) && error.ends_with("no such option"), "{error}");
+        assert!(
+            error.contains(says) && error.ends_with("no such option"),
+            "{error}"
+        );
         assert_eq!((row.activity, row.last_turn), (Activity::Idle, None));
     }
 }
 
 #[tokio::test]
 async fn a_silent_cli_is_given_up() {
-    let limits = crate::session::driver::Limits { ready: Duration::from_millis(300), ..quick() };
+    let limits = crate::session::driver::Limits {
+        ready: Duration::from_millis(300),
+        ..quick()
+    };
     let world = World::with("on_start() { trap '' TERM; sleep 600; }", limits, |_| {}).await;
     let mut events = world.events();
     let session = world.start("hi").await;
-    let row = until(&world, &mut events, &session.id, |row| row.status == SessionStatus::Failed).await;
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.status == SessionStatus::Failed
+    })
+    .await;
     assert!(row.error.unwrap().contains("did not get ready"));
 }
 
@@ -57,8 +94,14 @@ async fn a_cli_killed_in_a_turn_fails_the_session_and_a_message_starts_it_again(
     let world = World::new(script).await;
     let mut events = world.events();
     let session = world.start("die").await;
-    let row = until(&world, &mut events, &session.id, |row| row.status == SessionStatus::Failed).await;
-    assert_eq!(row.last_turn.as_ref().unwrap().outcome, TurnOutcome::Interrupted);
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.status == SessionStatus::Failed
+    })
+    .await;
+    assert_eq!(
+        row.last_turn.as_ref().unwrap().outcome,
+        TurnOutcome::Interrupted
+    );
     assert!(reason(&row).contains("killed by signal 9"), "{row:?}");
     assert!(row.error.unwrap().ends_with("last words"));
     assert_eq!(world.last(EntryKind::TurnEnded).await["subtype"], "cut");
@@ -74,7 +117,10 @@ async fn a_cli_that_ends_well_completes_the_session() {
     let world = World::new(r#"on_user() { result "$1" bye; exit 0; }"#).await;
     let mut events = world.events();
     let session = world.start("hi").await;
-    let row = until(&world, &mut events, &session.id, |row| row.status == SessionStatus::Completed).await;
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.status == SessionStatus::Completed
+    })
+    .await;
     assert_eq!(row.last_turn.unwrap().outcome, TurnOutcome::Completed);
 }
 
@@ -83,40 +129,66 @@ async fn an_interrupt_ends_the_turn_and_the_session_goes_on() {
     let world = World::new(r#"on_user() { [[ $2 == *wait* ]] || result "$1" ok; }"#).await;
     let mut events = world.events();
     let session = world.start("wait").await;
-    until(&world, &mut events, &session.id, |row| row.status == SessionStatus::Running).await;
-    let row = world.sessions.interrupt(&world.workspace, &session.id).await.unwrap();
+    until(&world, &mut events, &session.id, |row| {
+        row.status == SessionStatus::Running
+    })
+    .await;
+    let row = world
+        .sessions
+        .interrupt(&world.workspace, &session.id)
+        .await
+        .unwrap();
     assert_eq!(row.last_turn.unwrap().outcome, TurnOutcome::Interrupted);
     world.prompt(&session.id, "go on").await;
     let done = |row: &Session| row.last_turn.as_ref().unwrap().outcome == TurnOutcome::Completed;
     let row = until(&world, &mut events, &session.id, done).await;
     assert_eq!(row.status, SessionStatus::Running);
-    let idle = world.sessions.interrupt(&world.workspace, &session.id).await.unwrap();
+    let idle = world
+        .sessions
+        .interrupt(&world.workspace, &session.id)
+        .await
+        .unwrap();
     assert_eq!(idle.last_turn, row.last_turn);
     world.sessions.shutdown().await;
 }
 
 #[tokio::test]
 async fn a_cli_that_ignores_an_interrupt_is_killed() {
-    let world = World::new("on_user() { say '{\"type\":\"user\"}'; }\non_interrupt() { :; }\ntrap '' TERM").await;
+    let world =
+        World::new("on_user() { say '{\"type\":\"user\"}'; }\non_interrupt() { :; }\ntrap '' TERM")
+            .await;
     let mut events = world.events();
     let session = world.start("hi").await;
     // The message has reached the CLI, so there is a turn to interrupt.
     while world.kinds().await.last() != Some(&EntryKind::ClaudeMessage) {
         events.recv().await.unwrap();
     }
-    world.sessions.interrupt(&world.workspace, &session.id).await.unwrap();
-    let row = until(&world, &mut events, &session.id, |row| row.status == SessionStatus::Failed).await;
+    world
+        .sessions
+        .interrupt(&world.workspace, &session.id)
+        .await
+        .unwrap();
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.status == SessionStatus::Failed
+    })
+    .await;
     assert_eq!(row.last_turn.unwrap().outcome, TurnOutcome::Interrupted);
     assert!(row.error.unwrap().contains("was killed"));
 }
 
 #[tokio::test]
 async fn a_turn_over_its_limit_times_out() {
-    let limits = crate::session::driver::Limits { turn: Duration::from_millis(100), ..quick() };
+    let limits = crate::session::driver::Limits {
+        turn: Duration::from_millis(100),
+        ..quick()
+    };
     let world = World::with("on_user() { :; }", limits, |_| {}).await;
     let mut events = world.events();
     let session = world.start("hi").await;
-    let row = until(&world, &mut events, &session.id, |row| row.last_turn.is_some()).await;
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.last_turn.is_some()
+    })
+    .await;
     assert_eq!(row.last_turn.unwrap().outcome, TurnOutcome::TimedOut);
     world.sessions.shutdown().await;
 }
@@ -139,12 +211,23 @@ on_user() {
     let child = std::fs::read_to_string(world.dir.path().join("child.pid")).unwrap();
     let stat = format!("/proc/{}/stat", child.trim());
     assert!(std::fs::exists(&stat).unwrap());
-    let row = world.sessions.stop(&world.workspace, &session.id).await.unwrap();
-    assert_eq!((row.status, row.activity), (SessionStatus::Idle, Activity::Idle));
+    let row = world
+        .sessions
+        .stop(&world.workspace, &session.id)
+        .await
+        .unwrap();
+    assert_eq!(
+        (row.status, row.activity),
+        (SessionStatus::Idle, Activity::Idle)
+    );
     assert_eq!(row.last_turn.unwrap().outcome, TurnOutcome::Interrupted);
     let gone = std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
     assert!(gone, "a child outlived the stop");
-    let again = world.sessions.stop(&world.workspace, &session.id).await.unwrap();
+    let again = world
+        .sessions
+        .stop(&world.workspace, &session.id)
+        .await
+        .unwrap();
     assert_eq!(again.status, SessionStatus::Idle);
 }
 
@@ -154,21 +237,36 @@ async fn shutdown_ends_turns_and_takes_no_more_messages() {
     let session = world.start("hi").await;
     world.sessions.shutdown().await;
     let row = world.row(&session.id).await;
-    assert_eq!((row.status, row.activity), (SessionStatus::Idle, Activity::Idle));
+    assert_eq!(
+        (row.status, row.activity),
+        (SessionStatus::Idle, Activity::Idle)
+    );
     let prompt = ff_protocol::session::Prompt { text: "x".into() };
-    let refused = world.sessions.prompt(&world.workspace, &session.id, prompt).await.unwrap_err();
+    let refused = world
+        .sessions
+        .prompt(&world.workspace, &session.id, prompt)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code(), ff_protocol::ErrorCode::ShuttingDown);
 }
 
 #[tokio::test]
 async fn a_crash_of_the_engine_is_healed() {
     let world = World::new("").await;
-    let mut row = world.sessions.start(&world.workspace, Default::default()).await.unwrap();
+    let mut row = world
+        .sessions
+        .start(&world.workspace, Default::default())
+        .await
+        .unwrap();
     row.status = SessionStatus::Running;
     row.activity = Activity::WaitingForUser;
     world.store.update_session(&row).await.unwrap();
     let request = serde_json::json!({ "requestId": "r-1" });
-    world.store.append(&world.workspace, &row.id, EntryKind::Request, request).await.unwrap();
+    world
+        .store
+        .append(&world.workspace, &row.id, EntryKind::Request, request)
+        .await
+        .unwrap();
     let mut orphan = tokio::process::Command::new("sleep")
         .arg("600")
         .env("FF_SESSION_ID", row.id.as_str())
@@ -178,11 +276,20 @@ async fn a_crash_of_the_engine_is_healed() {
     world.sessions.recover().await.unwrap();
     assert!(!orphan.wait().await.unwrap().success());
     let healed = world.row(&row.id).await;
-    assert_eq!((healed.status, healed.activity), (SessionStatus::Idle, Activity::Idle));
-    assert_eq!(healed.last_turn.as_ref().unwrap().outcome, TurnOutcome::Interrupted);
+    assert_eq!(
+        (healed.status, healed.activity),
+        (SessionStatus::Idle, Activity::Idle)
+    );
+    assert_eq!(
+        healed.last_turn.as_ref().unwrap().outcome,
+        TurnOutcome::Interrupted
+    );
     assert!(reason(&healed).contains("engine ended"));
     let answer = world.last(EntryKind::Answer).await;
-    assert_eq!((&answer["requestId"], &answer["outcome"]), (&"r-1".into(), &"orphaned".into()));
+    assert_eq!(
+        (&answer["requestId"], &answer["outcome"]),
+        (&"r-1".into(), &"orphaned".into())
+    );
     use EntryKind::{Answer, Request, Status, TurnEnded};
     assert_eq!(world.kinds().await, [Request, Answer, TurnEnded, Status]);
     world.sessions.recover().await.unwrap();

@@ -17,7 +17,11 @@ on_answer() {
 }
 "#;
 
-async fn result(world: &World, events: &mut tokio::sync::broadcast::Receiver<crate::session::Event>, id: &ff_protocol::SessionId) -> String {
+async fn result(
+    world: &World,
+    events: &mut tokio::sync::broadcast::Receiver<crate::session::Event>,
+    id: &ff_protocol::SessionId,
+) -> String {
     let row = until(world, events, id, |row| row.last_turn.is_some()).await;
     row.last_turn.unwrap().result.expect("no result")
 }
@@ -27,19 +31,35 @@ async fn a_strict_session_asks_the_user_and_takes_one_answer() {
     let world = World::new(ASKS).await;
     let mut events = world.events();
     let session = world.start_strict("hi").await;
-    until(&world, &mut events, &session.id, |row| row.activity == Activity::WaitingForUser).await;
+    until(&world, &mut events, &session.id, |row| {
+        row.activity == Activity::WaitingForUser
+    })
+    .await;
     let request = world.last(EntryKind::Request).await;
-    assert_eq!((&request["toolName"], &request["input"]["command"]), (&"Bash".into(), &"ls".into()));
+    assert_eq!(
+        (&request["toolName"], &request["input"]["command"]),
+        (&"Bash".into(), &"ls".into())
+    );
     assert!(world.sessions.workspace_busy(&world.workspace));
 
     let allow = answer(&request, true);
-    world.sessions.answer(&world.workspace, &session.id, allow.clone()).await.unwrap();
+    world
+        .sessions
+        .answer(&world.workspace, &session.id, allow.clone())
+        .await
+        .unwrap();
     assert_eq!(result(&world, &mut events, &session.id).await, "allowed");
-    let second = world.sessions.answer(&world.workspace, &session.id, allow.clone()).await;
+    let second = world
+        .sessions
+        .answer(&world.workspace, &session.id, allow.clone())
+        .await;
     assert_eq!(second.unwrap_err().code(), ErrorCode::Conflict);
     assert_eq!(world.last(EntryKind::Answer).await["outcome"], "allowed");
     world.sessions.shutdown().await;
-    let late = world.sessions.answer(&world.workspace, &session.id, allow).await;
+    let late = world
+        .sessions
+        .answer(&world.workspace, &session.id, allow)
+        .await;
     assert_eq!(late.unwrap_err().code(), ErrorCode::Conflict);
 }
 
@@ -48,11 +68,24 @@ async fn a_refusal_reaches_the_model_with_its_reason() {
     let world = World::new(ASKS).await;
     let mut events = world.events();
     let session = world.start_strict("hi").await;
-    until(&world, &mut events, &session.id, |row| row.activity == Activity::WaitingForUser).await;
+    until(&world, &mut events, &session.id, |row| {
+        row.activity == Activity::WaitingForUser
+    })
+    .await;
     let request = world.last(EntryKind::Request).await;
-    let deny = ff_protocol::session::Answer { message: Some("not now".into()), ..answer(&request, false) };
-    world.sessions.answer(&world.workspace, &session.id, deny).await.unwrap();
-    assert_eq!(result(&world, &mut events, &session.id).await, "denied: not now");
+    let deny = ff_protocol::session::Answer {
+        message: Some("not now".into()),
+        ..answer(&request, false)
+    };
+    world
+        .sessions
+        .answer(&world.workspace, &session.id, deny)
+        .await
+        .unwrap();
+    assert_eq!(
+        result(&world, &mut events, &session.id).await,
+        "denied: not now"
+    );
     world.sessions.shutdown().await;
 }
 
@@ -69,7 +102,10 @@ async fn a_relaxed_session_allows_tools_and_refuses_what_it_cannot_do() {
     let world = World::new(&hook).await;
     let mut events = world.events();
     let session = world.start("hi").await;
-    assert_eq!(result(&world, &mut events, &session.id).await, "unsupported");
+    assert_eq!(
+        result(&world, &mut events, &session.id).await,
+        "unsupported"
+    );
     world.sessions.shutdown().await;
 }
 
@@ -78,9 +114,19 @@ async fn requests_end_with_the_cli_that_asked() {
     let world = World::new(ASKS).await;
     let mut events = world.events();
     let session = world.start_strict("hi").await;
-    until(&world, &mut events, &session.id, |row| row.activity == Activity::WaitingForUser).await;
-    let row = world.sessions.stop(&world.workspace, &session.id).await.unwrap();
-    assert_eq!((row.status, row.activity), (SessionStatus::Idle, Activity::Idle));
+    until(&world, &mut events, &session.id, |row| {
+        row.activity == Activity::WaitingForUser
+    })
+    .await;
+    let row = world
+        .sessions
+        .stop(&world.workspace, &session.id)
+        .await
+        .unwrap();
+    assert_eq!(
+        (row.status, row.activity),
+        (SessionStatus::Idle, Activity::Idle)
+    );
     let closed = world.last(EntryKind::Answer).await;
     assert_eq!(closed["outcome"], "orphaned");
 }
@@ -93,8 +139,15 @@ async fn the_cli_may_take_a_request_back() {
     let world = World::new(&script).await;
     let mut events = world.events();
     let session = world.start_strict("hi").await;
-    until(&world, &mut events, &session.id, |row| row.activity == Activity::WaitingForUser).await;
-    let row = world.sessions.interrupt(&world.workspace, &session.id).await.unwrap();
+    until(&world, &mut events, &session.id, |row| {
+        row.activity == Activity::WaitingForUser
+    })
+    .await;
+    let row = world
+        .sessions
+        .interrupt(&world.workspace, &session.id)
+        .await
+        .unwrap();
     assert_eq!(row.activity, Activity::Idle);
     assert_eq!(world.last(EntryKind::Answer).await["outcome"], "cancelled");
     world.sessions.shutdown().await;

@@ -24,14 +24,26 @@ on_user() {
     let world = World::new(script).await;
     let mut events = world.events();
     let session = world.start("hi \"there\"\nsecond line").await;
-    assert_eq!((session.status, session.activity), (SessionStatus::Running, Activity::Working));
+    assert_eq!(
+        (session.status, session.activity),
+        (SessionStatus::Running, Activity::Working)
+    );
 
     let mut deltas = String::new();
     let mut watched = world.events();
-    let done = until(&world, &mut events, &session.id, |row| row.last_turn.is_some()).await;
+    let done = until(&world, &mut events, &session.id, |row| {
+        row.last_turn.is_some()
+    })
+    .await;
     let turn = done.last_turn.clone().unwrap();
-    assert_eq!((turn.outcome, turn.reason, turn.result), (TurnOutcome::Completed, None, Some("hello".into())));
-    assert_eq!((done.status, done.activity), (SessionStatus::Running, Activity::Idle));
+    assert_eq!(
+        (turn.outcome, turn.reason, turn.result),
+        (TurnOutcome::Completed, None, Some("hello".into()))
+    );
+    assert_eq!(
+        (done.status, done.activity),
+        (SessionStatus::Running, Activity::Idle)
+    );
     assert_eq!(done.provider_session_id, "id-from-the-cli");
     while let Ok(event) = watched.try_recv() {
         if let Event::Delta { text, .. } = event {
@@ -40,10 +52,24 @@ on_user() {
     }
     assert_eq!(deltas, "hello");
     use EntryKind::{ClaudeMessage, Status, TurnEnded, UserMessage};
-    assert_eq!(world.kinds().await, [UserMessage, Status, ClaudeMessage, TurnEnded]);
-    assert_eq!(world.last(UserMessage).await["text"], "hi \"there\"\nsecond line");
+    assert_eq!(
+        world.kinds().await,
+        [UserMessage, Status, ClaudeMessage, TurnEnded]
+    );
+    assert_eq!(
+        world.last(UserMessage).await["text"],
+        "hi \"there\"\nsecond line"
+    );
     assert!(!world.sessions.workspace_busy(&world.workspace));
-    assert!(world.store.workspace(&world.workspace).await.unwrap().unwrap().has_had_sessions);
+    assert!(
+        world
+            .store
+            .workspace(&world.workspace)
+            .await
+            .unwrap()
+            .unwrap()
+            .has_had_sessions
+    );
     world.sessions.shutdown().await;
 }
 
@@ -52,9 +78,15 @@ async fn success_with_is_error_fails_the_turn_but_not_the_session() {
     let world = World::new(r#"on_user() { result "$1" "API Error: 529" true; }"#).await;
     let mut events = world.events();
     let session = world.start("hi").await;
-    let row = until(&world, &mut events, &session.id, |row| row.last_turn.is_some()).await;
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.last_turn.is_some()
+    })
+    .await;
     assert_eq!(outcome(&row), Some(TurnOutcome::Failed));
-    assert_eq!(row.last_turn.unwrap().reason.as_deref(), Some("API Error: 529"));
+    assert_eq!(
+        row.last_turn.unwrap().reason.as_deref(),
+        Some("API Error: 529")
+    );
     assert_eq!(row.status, SessionStatus::Running);
     world.sessions.shutdown().await;
 }
@@ -72,10 +104,17 @@ on_user() {
     let session = world.start("first").await;
     world.prompt(&session.id, "second").await;
     world.prompt(&session.id, "third").await;
-    assert_eq!(world.sessions.working(), [format!("turn in session {}", session.id)]);
+    assert_eq!(
+        world.sessions.working(),
+        [format!("turn in session {}", session.id)]
+    );
     std::fs::write(world.dir.path().join("go"), "").unwrap();
     let last = |row: &ff_protocol::session::Session| {
-        row.last_turn.as_ref().and_then(|turn| turn.result.clone()).as_deref() == Some("third")
+        row.last_turn
+            .as_ref()
+            .and_then(|turn| turn.result.clone())
+            .as_deref()
+            == Some("third")
     };
     until(&world, &mut events, &session.id, last).await;
     let ends: Vec<String> = world
@@ -96,8 +135,14 @@ async fn the_queue_has_a_limit() {
     let session = world.start("first").await;
     let mut refused = None;
     for _ in 0..102 {
-        let prompt = ff_protocol::session::Prompt { text: "more".into() };
-        if let Err(error) = world.sessions.prompt(&world.workspace, &session.id, prompt).await {
+        let prompt = ff_protocol::session::Prompt {
+            text: "more".into(),
+        };
+        if let Err(error) = world
+            .sessions
+            .prompt(&world.workspace, &session.id, prompt)
+            .await
+        {
             refused = Some(error);
             break;
         }
@@ -122,11 +167,20 @@ on_user() {
     let world = World::new(script).await;
     let mut events = world.events();
     let session = world.start("go").await;
-    let row = until(&world, &mut events, &session.id, |row| row.last_turn.is_some()).await;
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.last_turn.is_some()
+    })
+    .await;
     assert_eq!(row.activity, Activity::Working);
-    assert_eq!(world.sessions.working(), [format!("background task in session {}", session.id)]);
+    assert_eq!(
+        world.sessions.working(),
+        [format!("background task in session {}", session.id)]
+    );
     std::fs::write(world.dir.path().join("go"), "").unwrap();
-    let row = until(&world, &mut events, &session.id, |row| row.activity == Activity::Idle).await;
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.activity == Activity::Idle
+    })
+    .await;
     assert_eq!(row.last_turn.unwrap().result.as_deref(), Some("noted"));
     world.sessions.shutdown().await;
 }
@@ -139,17 +193,36 @@ async fn an_idle_cli_is_closed_and_the_next_message_resumes_the_conversation() {
     .await;
     let mut events = world.events();
     let session = world.start("hi").await;
-    let row = until(&world, &mut events, &session.id, |row| row.status == SessionStatus::Idle).await;
-    assert_eq!((outcome(&row), row.error), (Some(TurnOutcome::Completed), None));
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.status == SessionStatus::Idle
+    })
+    .await;
+    assert_eq!(
+        (outcome(&row), row.error),
+        (Some(TurnOutcome::Completed), None)
+    );
 
     let dir = transcript_dir(&world.config.home, &world.worktree());
     std::fs::create_dir_all(&dir).unwrap();
-    std::fs::write(dir.join(format!("{}.jsonl", row.provider_session_id)), "{}\n").unwrap();
+    std::fs::write(
+        dir.join(format!("{}.jsonl", row.provider_session_id)),
+        "{}\n",
+    )
+    .unwrap();
     world.prompt(&session.id, "again").await;
-    until(&world, &mut events, &session.id, |row| row.status == SessionStatus::Idle).await;
+    until(&world, &mut events, &session.id, |row| {
+        row.status == SessionStatus::Idle
+    })
+    .await;
     let starts = world.starts();
-    assert!(starts[0].contains(&format!("--session-id {}", row.provider_session_id)), "{starts:?}");
-    assert!(starts[1].contains(&format!("--resume {}", row.provider_session_id)), "{starts:?}");
+    assert!(
+        starts[0].contains(&format!("--session-id {}", row.provider_session_id)),
+        "{starts:?}"
+    );
+    assert!(
+        starts[1].contains(&format!("--resume {}", row.provider_session_id)),
+        "{starts:?}"
+    );
     let row = world.row(&session.id).await;
     assert_eq!(row.provider_session_id, session.provider_session_id);
 }
@@ -163,41 +236,86 @@ async fn a_session_without_a_prompt_waits_without_a_process() {
         ..StartSession::default()
     };
     let session = world.sessions.start(&world.workspace, start).await.unwrap();
-    assert_eq!((session.status, session.activity), (SessionStatus::Idle, Activity::Idle));
+    assert_eq!(
+        (session.status, session.activity),
+        (SessionStatus::Idle, Activity::Idle)
+    );
     assert!(world.starts().is_empty());
     let session = world.prompt(&session.id, "now").await;
     assert_eq!(session.status, SessionStatus::Running);
     world.sessions.shutdown().await;
-    assert!(world.starts()[0].ends_with("--model some-model"), "{:?}", world.starts());
+    assert!(
+        world.starts()[0].ends_with("--model some-model"),
+        "{:?}",
+        world.starts()
+    );
 }
 
 #[tokio::test]
 async fn bad_requests_are_refused_with_their_code() {
     let world = World::new("").await;
     let start = |start| world.sessions.start(&world.workspace, start);
-    let option = StartSession { model: Some("--settings".into()), ..StartSession::default() };
+    let option = StartSession {
+        model: Some("--settings".into()),
+        ..StartSession::default()
+    };
     assert_eq!(start(option).await.unwrap_err().code(), ErrorCode::Invalid);
-    let long = StartSession { prompt: Some("x".repeat((1 << 20) + 1)), ..StartSession::default() };
+    let long = StartSession {
+        prompt: Some("x".repeat((1 << 20) + 1)),
+        ..StartSession::default()
+    };
     assert_eq!(start(long).await.unwrap_err().code(), ErrorCode::TooLarge);
-    let other = world.sessions.start(&WorkspaceId::generate(), StartSession::default()).await;
+    let other = world
+        .sessions
+        .start(&WorkspaceId::generate(), StartSession::default())
+        .await;
     assert_eq!(other.unwrap_err().code(), ErrorCode::NotFound);
 
     let session = start(StartSession::default()).await.unwrap();
     let prompt = |id: SessionId, text: &str| {
         let prompt = ff_protocol::session::Prompt { text: text.into() };
         let world = &world;
-        async move { world.sessions.prompt(&world.workspace, &id, prompt).await.map(|_| ()) }
+        async move {
+            world
+                .sessions
+                .prompt(&world.workspace, &id, prompt)
+                .await
+                .map(|_| ())
+        }
     };
-    assert_eq!(prompt(session.id.clone(), " \n").await.unwrap_err().code(), ErrorCode::Invalid);
-    assert_eq!(prompt(SessionId::generate(), "x").await.unwrap_err().code(), ErrorCode::NotFound);
+    assert_eq!(
+        prompt(session.id.clone(), " \n").await.unwrap_err().code(),
+        ErrorCode::Invalid
+    );
+    assert_eq!(
+        prompt(SessionId::generate(), "x").await.unwrap_err().code(),
+        ErrorCode::NotFound
+    );
 
     let handoff = HandoffId::generate();
-    let row = world.store.workspace(&world.workspace).await.unwrap().unwrap();
-    assert!(world.store.claim_workspace(&row.id, &row.owner, row.epoch, &handoff).await.unwrap());
+    let row = world
+        .store
+        .workspace(&world.workspace)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(
+        world
+            .store
+            .claim_workspace(&row.id, &row.owner, row.epoch, &handoff)
+            .await
+            .unwrap()
+    );
     let moving = prompt(session.id.clone(), "x").await.unwrap_err();
     assert_eq!(moving.code(), ErrorCode::HandoffActive);
     let cloud = ff_protocol::workspace::Owner::Cloud;
-    assert!(world.store.release_workspace(&row.id, &handoff, Some((&cloud, 2))).await.unwrap());
+    assert!(
+        world
+            .store
+            .release_workspace(&row.id, &handoff, Some((&cloud, 2)))
+            .await
+            .unwrap()
+    );
     let foreign = prompt(session.id, "x").await.unwrap_err();
     assert_eq!(foreign.code(), ErrorCode::NotOwner);
     assert!(world.starts().is_empty() && world.journal().await.is_empty());
@@ -209,11 +327,25 @@ async fn a_workspace_has_five_live_sessions() {
     for _ in 0..5 {
         world.start("hi").await;
     }
-    let start = StartSession { prompt: Some("hi".into()), ..StartSession::default() };
-    let sixth = world.sessions.start(&world.workspace, start).await.unwrap_err();
+    let start = StartSession {
+        prompt: Some("hi".into()),
+        ..StartSession::default()
+    };
+    let sixth = world
+        .sessions
+        .start(&world.workspace, start)
+        .await
+        .unwrap_err();
     assert_eq!(sixth.code(), ErrorCode::LimitReached);
-    assert_eq!(world.store.sessions(&world.workspace).await.unwrap().len(), 5);
-    world.sessions.stop_workspace(&world.workspace).await.unwrap();
+    assert_eq!(
+        world.store.sessions(&world.workspace).await.unwrap().len(),
+        5
+    );
+    world
+        .sessions
+        .stop_workspace(&world.workspace)
+        .await
+        .unwrap();
     assert_eq!(world.start("hi").await.status, SessionStatus::Running);
     world.sessions.shutdown().await;
 }

@@ -78,8 +78,12 @@ impl World {
     ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().to_owned();
-        let mut config =
-            CoreConfig::new(Side::Desktop, home.clone(), home.join("data"), home.join("base"));
+        let mut config = CoreConfig::new(
+            Side::Desktop,
+            home.clone(),
+            home.join("data"),
+            home.join("base"),
+        );
         config.claude = home.join("claude");
         adjust(&mut config);
         fs::write(home.join("claude"), format!("{FRAME}{script}{LOOP}")).unwrap();
@@ -90,7 +94,13 @@ impl World {
         fs::create_dir(&worktree).unwrap();
         let workspace = insert(&store, &owner, worktree).await;
         let sessions = Sessions::with_limits(config.clone(), store.clone(), owner, limits);
-        Self { dir, config, store, sessions, workspace }
+        Self {
+            dir,
+            config,
+            store,
+            sessions,
+            workspace,
+        }
     }
 
     pub(super) fn worktree(&self) -> PathBuf {
@@ -102,7 +112,10 @@ impl World {
     }
 
     pub(super) async fn start(&self, prompt: &str) -> Session {
-        let start = StartSession { prompt: Some(prompt.to_owned()), ..StartSession::default() };
+        let start = StartSession {
+            prompt: Some(prompt.to_owned()),
+            ..StartSession::default()
+        };
         self.sessions.start(&self.workspace, start).await.unwrap()
     }
 
@@ -116,26 +129,46 @@ impl World {
     }
 
     pub(super) async fn prompt(&self, id: &SessionId, text: &str) -> Session {
-        let prompt = Prompt { text: text.to_owned() };
-        self.sessions.prompt(&self.workspace, id, prompt).await.unwrap()
+        let prompt = Prompt {
+            text: text.to_owned(),
+        };
+        self.sessions
+            .prompt(&self.workspace, id, prompt)
+            .await
+            .unwrap()
     }
 
     pub(super) async fn row(&self, id: &SessionId) -> Session {
-        self.store.session(&self.workspace, id).await.unwrap().unwrap()
+        self.store
+            .session(&self.workspace, id)
+            .await
+            .unwrap()
+            .unwrap()
     }
 
     pub(super) async fn journal(&self) -> Vec<JournalEntry> {
-        self.store.entries(&self.workspace, None, 0, 1000).await.unwrap()
+        self.store
+            .entries(&self.workspace, None, 0, 1000)
+            .await
+            .unwrap()
     }
 
     pub(super) async fn kinds(&self) -> Vec<EntryKind> {
-        self.journal().await.into_iter().map(|entry| entry.kind).collect()
+        self.journal()
+            .await
+            .into_iter()
+            .map(|entry| entry.kind)
+            .collect()
     }
 
     /// Payload of the last entry of a kind.
     pub(super) async fn last(&self, kind: EntryKind) -> Value {
         let journal = self.journal().await;
-        journal.into_iter().rfind(|entry| entry.kind == kind).expect("no such entry").payload
+        journal
+            .into_iter()
+            .rfind(|entry| entry.kind == kind)
+            .expect("no such entry")
+            .payload
     }
 
     /// The arguments of each start of the CLI.
@@ -167,7 +200,12 @@ pub(super) async fn until(
 
 pub(super) fn answer(request: &Value, allow: bool) -> Answer {
     let request_id = serde_json::from_value(request["requestId"].clone()).unwrap();
-    Answer { request_id, allow, message: None, answers: None }
+    Answer {
+        request_id,
+        allow,
+        message: None,
+        answers: None,
+    }
 }
 
 async fn insert(store: &Store, owner: &Owner, worktree: PathBuf) -> WorkspaceId {

@@ -1,111 +1,34 @@
 //! Terminals with the real login shell of the machine.
 
-use std::path::Path;
+mod world;
+
 use std::time::Duration;
 
-use ff_protocol::terminal::{CreateTerminal, Size, Terminal};
+use ff_protocol::terminal::{CreateTerminal, Size};
 use ff_protocol::{ErrorCode, TerminalId, WorkspaceId};
 
+use self::world::{DEADLINE, World, lives};
 use super::*;
-
-const DEADLINE: Duration = Duration::from_secs(60);
-
-struct World {
-    dir: tempfile::TempDir,
-    terminals: Terminals,
-}
-
-impl World {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let terminals = Terminals::new(dir.path());
-        Self { dir, terminals }
-    }
-
-    async fn open(&self) -> Terminal {
-        self.open_sized(Size::default()).await
-    }
-
-    async fn open_sized(&self, size: Size) -> Terminal {
-        let create = CreateTerminal { name: None, size };
-        self.terminals.create(self.dir.path().to_owned(), None, create).await.unwrap()
-    }
-
-    fn attach(&self, terminal: &Terminal) -> Viewer {
-        self.attach_as(terminal, TerminalId::generate(), None)
-    }
-
-    fn attach_as(&self, terminal: &Terminal, id: TerminalId, from: Option<(&str, u64)>) -> Viewer {
-        let handle = self.terminals.get(&terminal.id).unwrap();
-        let (attached, output, input) = handle.attach(id, from);
-        let typed = attached.input_offset;
-        Viewer { attached, output, input, typed, seen: Vec::new(), acked: 0 }
-    }
-}
-
-struct Viewer {
-    attached: Attached,
-    output: ViewerOutput,
-    input: ViewerInput,
-    typed: u64,
-    seen: Vec<u8>,
-    acked: u64,
-}
-
-impl Viewer {
-    async fn type_in(&mut self, text: &str) {
-        self.input.send(self.typed, text.into()).await.unwrap();
-        self.typed += text.len() as u64;
-    }
-
-    async fn next(&mut self) -> ViewerEvent {
-        let event = tokio::time::timeout(DEADLINE, self.output.next()).await;
-        let event = event.unwrap_or_else(|_| panic!("nothing came after {:?}", self.text()));
-        match &event {
-            ViewerEvent::Output { offset, bytes } => {
-                assert_eq!(*offset, self.attached.offset + self.seen.len() as u64);
-                self.seen.extend_from_slice(bytes);
-            }
-            ViewerEvent::Ack { offset } => self.acked = *offset,
-            _ => {}
-        }
-        event
-    }
-
-    async fn until(&mut self, wanted: &str) {
-        while !self.text().contains(wanted) {
-            if let ViewerEvent::Exited { code } = self.next().await {
-                panic!("the shell ended with {code} after {:?}", self.text());
-            }
-        }
-    }
-
-    async fn exit_code(&mut self) -> i32 {
-        loop {
-            if let ViewerEvent::Exited { code } = self.next().await {
-                return code;
-            }
-        }
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.seen).into_owned()
-    }
-}
-
-fn lives(pid: &str) -> bool {
-    let stat = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
-    stat.is_ok_and(|stat| !stat.contains(") Z "))
-}
 
 #[tokio::test]
 async fn a_login_shell_runs_in_the_directory_with_its_terminal() {
     let world = World::new();
-    let terminal = world.open_sized(Size { cols: 101, rows: 31 }).await;
+    let terminal = world
+        .open_sized(Size {
+            cols: 101,
+            rows: 31,
+        })
+        .await;
     let mut viewer = world.attach(&terminal);
-    viewer.type_in("echo [$(stty size)] [$TERM] [$COLORTERM] [$HOME] [$0]; pwd -P\n").await;
+    viewer
+        .type_in("echo [$(stty size)] [$TERM] [$COLORTERM] [$HOME] [$0]; pwd -P\n")
+        .await;
     let home = world.dir.path().to_str().unwrap();
-    viewer.until(&format!("[31 101] [xterm-256color] [truecolor] [{home}] [-")).await;
+    viewer
+        .until(&format!(
+            "[31 101] [xterm-256color] [truecolor] [{home}] [-"
+        ))
+        .await;
     let real = world.dir.path().canonicalize().unwrap();
     viewer.until(&format!("{}\r\n", real.display())).await;
     assert_eq!(viewer.acked, viewer.typed);
@@ -119,13 +42,29 @@ async fn the_smallest_viewer_sets_the_size_and_programs_hear_of_it() {
     let terminal = world.open().await;
     let mut large = world.attach(&terminal);
     let small = world.attach(&terminal);
-    large.input.resize(Size { cols: 120, rows: 40 }).unwrap();
+    large
+        .input
+        .resize(Size {
+            cols: 120,
+            rows: 40,
+        })
+        .unwrap();
     small.input.resize(Size { cols: 90, rows: 50 }).unwrap();
     large.type_in("echo \"<$(stty size)>\"\n").await;
     large.until("<40 90>").await;
-    assert_eq!(world.terminals.list(None)[0].size, Size { cols: 90, rows: 40 });
+    assert_eq!(
+        world.terminals.list(None)[0].size,
+        Size { cols: 90, rows: 40 }
+    );
     drop(small);
-    while large.next().await != (ViewerEvent::Size { size: Size { cols: 120, rows: 40 } }) {}
+    while large.next().await
+        != (ViewerEvent::Size {
+            size: Size {
+                cols: 120,
+                rows: 40,
+            },
+        })
+    {}
     large.type_in("echo \"<$(stty size)>\"\n").await;
     large.until("<40 120>").await;
     let refused = large.input.resize(Size { cols: 0, rows: 1 }).unwrap_err();
@@ -138,7 +77,9 @@ async fn a_viewer_that_comes_back_sees_the_same_bytes_from_its_offset() {
     let world = World::new();
     let terminal = world.open().await;
     let mut first = world.attach(&terminal);
-    first.type_in("for i in 1 2 3; do echo line-$i; done; echo e''nd\n").await;
+    first
+        .type_in("for i in 1 2 3; do echo line-$i; done; echo e''nd\n")
+        .await;
     first.until("end\r\n").await;
     let incarnation = first.attached.incarnation.clone();
     for cut in [0, 1, first.seen.len() / 2, first.seen.len() - 1] {
@@ -153,7 +94,13 @@ async fn a_viewer_that_comes_back_sees_the_same_bytes_from_its_offset() {
     let other = world.attach_as(&terminal, TerminalId::generate(), Some(("another", 5)));
     assert_eq!(other.attached.offset, 0);
     let beyond = Some((incarnation.as_str(), u64::MAX));
-    assert_eq!(world.attach_as(&terminal, TerminalId::generate(), beyond).attached.offset, 0);
+    assert_eq!(
+        world
+            .attach_as(&terminal, TerminalId::generate(), beyond)
+            .attached
+            .offset,
+        0
+    );
     world.terminals.shutdown().await;
 }
 
@@ -169,9 +116,18 @@ async fn input_sent_again_is_typed_once_and_a_gap_is_refused() {
     let mut second = world.attach_as(&terminal, id, None);
     assert_eq!(second.attached.input_offset, 10);
     second.input.send(0, b"echo a''b\n".to_vec()).await.unwrap();
-    second.input.send(5, b"a''b\necho c''d\n".to_vec()).await.unwrap();
+    second
+        .input
+        .send(5, b"a''b\necho c''d\n".to_vec())
+        .await
+        .unwrap();
     second.until("cd\r\n").await;
-    assert_eq!(second.text().matches("ab\r\n").count(), 1, "{:?}", second.text());
+    assert_eq!(
+        second.text().matches("ab\r\n").count(),
+        1,
+        "{:?}",
+        second.text()
+    );
     let gap = second.input.send(99, b"x".to_vec()).await.unwrap_err();
     assert_eq!(gap.code(), ErrorCode::Invalid);
     world.terminals.shutdown().await;
@@ -186,7 +142,9 @@ async fn a_slow_viewer_stops_nobody_and_is_told_what_it_missed() {
     quick.type_in("echo rea''dy\n").await;
     slow.until("ready\r\n").await;
     let before = slow.seen.len() as u64;
-    quick.type_in("stty -echo; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo e''nd\n").await;
+    quick
+        .type_in("stty -echo; head -c 3000000 /dev/zero | tr '\\0' x; echo; echo e''nd\n")
+        .await;
     // Keeps only what is needed to see the end.
     let mut tail = Vec::new();
     while !String::from_utf8_lossy(&tail).contains("end") {
@@ -219,17 +177,26 @@ async fn input_that_nobody_reads_holds_back_its_viewer_only() {
     let world = World::new();
     let terminal = world.open().await;
     let mut viewer = world.attach(&terminal);
-    viewer.type_in("stty raw -echo; echo rea''dy; sleep 600\n").await;
+    viewer
+        .type_in("stty raw -echo; echo rea''dy; sleep 600\n")
+        .await;
     viewer.until("ready").await;
     let (typist, start) = (world.attach(&terminal), 0);
     let flood = async {
         for chunk in 0..64 {
-            typist.input.send(start + chunk * 16_384, vec![b'x'; 16_384]).await.unwrap();
+            typist
+                .input
+                .send(start + chunk * 16_384, vec![b'x'; 16_384])
+                .await
+                .unwrap();
         }
     };
     let flooded = tokio::time::timeout(Duration::from_millis(500), flood).await;
     assert!(flooded.is_err(), "a megabyte was taken though nobody reads");
-    tokio::time::timeout(DEADLINE, world.terminals.close(&terminal.id)).await.unwrap().unwrap();
+    tokio::time::timeout(DEADLINE, world.terminals.close(&terminal.id))
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -238,13 +205,26 @@ async fn exit_codes_are_those_of_a_shell() {
     for (command, code) in [("exit 7", 7), ("kill -9 $$", 137)] {
         let terminal = world.open().await;
         let mut viewer = world.attach(&terminal);
-        viewer.type_in(&format!("echo last''words; {command}\n")).await;
+        viewer
+            .type_in(&format!("echo last''words; {command}\n"))
+            .await;
         assert_eq!(viewer.exit_code().await, code);
-        assert!(viewer.text().contains("lastwords\r\n"), "{:?}", viewer.text());
+        assert!(
+            viewer.text().contains("lastwords\r\n"),
+            "{:?}",
+            viewer.text()
+        );
         let listed = world.terminals.list(None);
-        let ended = listed.iter().find(|listed| listed.id == terminal.id).unwrap();
+        let ended = listed
+            .iter()
+            .find(|listed| listed.id == terminal.id)
+            .unwrap();
         assert_eq!(ended.exit_code, Some(code));
-        let refused = viewer.input.send(viewer.typed, b"x".to_vec()).await.unwrap_err();
+        let refused = viewer
+            .input
+            .send(viewer.typed, b"x".to_vec())
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), ErrorCode::Gone);
         // Closing it again is no error.
         world.terminals.close(&terminal.id).await.unwrap();
@@ -259,11 +239,23 @@ async fn closing_ends_every_process_of_the_session() {
     viewer.type_in("nohup sleep 600 >/dev/null 2>&1 & (trap '' HUP TERM; sleep 601) & echo pid''s: $(pgrep -s 0 sleep) $$ :e''nd\n").await;
     viewer.until(":end\r\n").await;
     let text = viewer.text();
-    let pids = text.rsplit_once("pids: ").unwrap().1.split_once(" :end").unwrap().0;
+    let pids = text
+        .rsplit_once("pids: ")
+        .unwrap()
+        .1
+        .split_once(" :end")
+        .unwrap()
+        .0;
     let pids: Vec<&str> = pids.split_whitespace().collect();
-    assert!(pids.len() >= 2 && pids.iter().all(|pid| lives(pid)), "{pids:?}");
+    assert!(
+        pids.len() >= 2 && pids.iter().all(|pid| lives(pid)),
+        "{pids:?}"
+    );
     world.terminals.close(&terminal.id).await.unwrap();
-    assert!(!pids.iter().any(|pid| lives(pid)), "{pids:?} outlived the terminal");
+    assert!(
+        !pids.iter().any(|pid| lives(pid)),
+        "{pids:?} outlived the terminal"
+    );
     let code = viewer.exit_code().await;
     assert!(code == 129 || code == 137, "{code}");
 }
@@ -273,25 +265,51 @@ async fn terminals_are_listed_by_place_and_limited() {
     let world = World::new();
     let workspace = WorkspaceId::generate();
     let cwd = world.dir.path().to_owned();
-    let named = CreateTerminal { name: Some(" build ".into()), size: Size::default() };
-    let first = world.terminals.create(cwd.clone(), Some(workspace.clone()), named).await.unwrap();
-    assert_eq!((first.name.as_str(), first.workspace_id.as_ref()), ("build", Some(&workspace)));
+    let named = CreateTerminal {
+        name: Some(" build ".into()),
+        size: Size::default(),
+    };
+    let first = world
+        .terminals
+        .create(cwd.clone(), Some(workspace.clone()), named)
+        .await
+        .unwrap();
+    assert_eq!(
+        (first.name.as_str(), first.workspace_id.as_ref()),
+        ("build", Some(&workspace))
+    );
     assert!(world.terminals.list(None).is_empty());
     assert_eq!(world.terminals.list(Some(&workspace)), [first]);
     for _ in 1..20 {
         world.open().await;
     }
     let create = |cwd: PathBuf, create| world.terminals.create(cwd, None, create);
-    let full = create(cwd.clone(), CreateTerminal::default()).await.unwrap_err();
+    let full = create(cwd.clone(), CreateTerminal::default())
+        .await
+        .unwrap_err();
     assert_eq!(full.code(), ErrorCode::LimitReached);
     world.terminals.close_workspace(&workspace).await.unwrap();
-    create(cwd.clone(), CreateTerminal::default()).await.unwrap();
+    create(cwd.clone(), CreateTerminal::default())
+        .await
+        .unwrap();
 
-    let nowhere = create(cwd.join("missing"), CreateTerminal::default()).await.unwrap_err();
+    let nowhere = create(cwd.join("missing"), CreateTerminal::default())
+        .await
+        .unwrap_err();
     assert_eq!(nowhere.code(), ErrorCode::Conflict);
-    let bad = CreateTerminal { name: Some("a\nb".into()), size: Size::default() };
-    assert_eq!(create(cwd.clone(), bad).await.unwrap_err().code(), ErrorCode::Invalid);
-    let unknown = world.terminals.close(&TerminalId::generate()).await.unwrap_err();
+    let bad = CreateTerminal {
+        name: Some("a\nb".into()),
+        size: Size::default(),
+    };
+    assert_eq!(
+        create(cwd.clone(), bad).await.unwrap_err().code(),
+        ErrorCode::Invalid
+    );
+    let unknown = world
+        .terminals
+        .close(&TerminalId::generate())
+        .await
+        .unwrap_err();
     assert_eq!(unknown.code(), ErrorCode::NotFound);
     world.terminals.shutdown().await;
     let stopped = create(cwd, CreateTerminal::default()).await.unwrap_err();
