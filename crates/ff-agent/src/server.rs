@@ -31,6 +31,10 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
     let core = Core::open(CoreConfig::new(Side::Cloud, args.home.clone(), data, base))
         .await
         .context("cannot open the store")?;
+    core.sessions()
+        .recover()
+        .await
+        .context("cannot end the sessions that a crash left behind")?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;

@@ -234,7 +234,7 @@ async fn pass_on(near: &mut UnixStream) {
 }
 
 #[tokio::test]
-async fn an_engine_that_goes_and_comes_back_is_met_with_503_and_recovery() {
+async fn bad_input_5_an_engine_that_goes_and_comes_back_is_met_with_503_and_recovery() {
     let dir = tempfile::tempdir().unwrap();
     let socket = dir.path().join("docker.sock");
     let host = format!("unix://{}", socket.display());

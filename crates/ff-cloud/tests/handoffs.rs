@@ -139,13 +139,32 @@ async fn an_id_stands_for_one_request() {
 async fn one_handoff_at_a_time_until_it_is_stale() {
     let world = World::new().await;
     let (desktop, workspace) = ids();
-    let first = send(&desktop, &workspace, 0);
+    world.sent(&send(&desktop, &workspace, 0)).await;
+    let first = pull(&desktop, &workspace, 1);
+    let second = pull(&DesktopId::generate(), &workspace, 1);
+    *world.engine.manifest.lock().unwrap() = Some(manifest(&first));
     world.client.create_handoff(&first).await.unwrap();
-    let second = send(&desktop, &workspace, 0);
+    *world.engine.manifest.lock().unwrap() = Some(manifest(&second));
     assert_eq!(world.refused(&second).await.code, ErrorCode::HandoffActive);
     world.age(&first.id, 14).await;
     assert_eq!(world.refused(&second).await.code, ErrorCode::HandoffActive);
     world.age(&first.id, 16).await;
+    world.client.create_handoff(&second).await.unwrap();
+    assert_eq!(world.state(&first.id).await, HandoffState::Aborted);
+    assert_eq!(
+        problem(world.client.commit(&first.id).await).code,
+        ErrorCode::Conflict
+    );
+    world.client.commit(&second.id).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_desktop_that_lost_its_handoff_begins_another_at_once() {
+    let world = World::new().await;
+    let (desktop, workspace) = ids();
+    let first = send(&desktop, &workspace, 0);
+    world.client.create_handoff(&first).await.unwrap();
+    let second = send(&desktop, &workspace, 0);
     world.client.create_handoff(&second).await.unwrap();
     assert_eq!(world.state(&first.id).await, HandoffState::Aborted);
     assert_eq!(

@@ -31,7 +31,8 @@ struct Inner {
 }
 
 impl Core {
-    /// Opens the store (made if it is not there) and heals what a crash left behind.
+    /// Opens the store (made if it is not there). The one process that runs sessions on it then
+    /// calls [`Sessions::recover`]; others may open it at the same time.
     ///
     /// # Errors
     /// A directory or the database cannot be made or read.
@@ -43,7 +44,6 @@ impl Core {
         let desktop_id: DesktopId = store.installation_id().await?;
         let owner = config.side.owner(desktop_id);
         let sessions = Sessions::new(config.clone(), store.clone(), owner.clone());
-        sessions.recover().await?;
         let inner = Inner {
             git: Git::new(&config.home),
             terminals: Terminals::new(&config.home),

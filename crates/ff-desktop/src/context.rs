@@ -118,28 +118,35 @@ impl Context {
         self.open_core(Running::Session).await
     }
 
-    /// A core that opens ends the sessions a crash left behind, so it must not open while
-    /// another process runs some: that one holds the lock alone for as long as it runs them.
+    /// Whoever gets the lock ends the sessions a crash left behind; a process that runs some
+    /// keeps it for as long as it runs them.
     async fn open_core(&self, running: Running) -> anyhow::Result<&Core> {
         let open = || async {
             let lock = match running {
-                Running::Session => locks::take_soon(&self.data_dir, ENGINE).await?,
-                Running::Not => locks::try_share(&self.data_dir, ENGINE)?,
+                Running::Session => Some(self.engine_lock().await?),
+                Running::Not => locks::try_take(&self.data_dir, ENGINE)?,
             };
-            let lock = lock.ok_or_else(|| {
-                Failure::new(Exit::Refused, "another ff runs a session on this machine")
-                    .hint("wait until it ends, or interrupt it there with Ctrl-C")
-                    .next("ff workspace list")
-            })?;
             let (home, data_dir) = (self.home.clone(), self.data_dir.clone());
             let config = CoreConfig::new(Side::Desktop, home, data_dir, self.home.join(APP));
             let core = Core::open(config)
                 .await
                 .context("opening the records of this machine")?;
-            let kept = matches!(running, Running::Session).then_some(lock);
+            if lock.is_some() {
+                core.sessions().recover().await?;
+            }
+            let kept = lock.filter(|_| matches!(running, Running::Session));
             anyhow::Ok((core, kept))
         };
         Ok(&self.core.get_or_try_init(open).await?.0)
+    }
+
+    async fn engine_lock(&self) -> anyhow::Result<Lock> {
+        let lock = locks::take_soon(&self.data_dir, ENGINE).await?;
+        Ok(lock.ok_or_else(|| {
+            Failure::new(Exit::Refused, "another ff runs a session on this machine")
+                .hint("wait until it ends, or interrupt it there with Ctrl-C")
+                .next("ff workspace list")
+        })?)
     }
 
     /// The cloud, where one was connected.

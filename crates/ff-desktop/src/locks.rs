@@ -38,17 +38,6 @@ pub async fn take_soon(data_dir: &Path, name: &str) -> anyhow::Result<Option<Loc
     try_take(data_dir, name)
 }
 
-/// Takes the named lock together with others who share it, or nothing while one process holds
-/// it alone.
-///
-/// # Errors
-/// The lock's file cannot be made.
-pub fn try_share(data_dir: &Path, name: &str) -> anyhow::Result<Option<Lock>> {
-    let file = open(data_dir, name)?;
-    let taken = file.try_lock_shared();
-    taken_or_busy(file, taken, name)
-}
-
 fn taken_or_busy(
     file: File,
     taken: Result<(), TryLockError>,
@@ -101,20 +90,5 @@ mod tests {
         assert!(try_take(dir.path(), "b").unwrap().is_some());
         drop(first);
         assert!(try_take(dir.path(), "a").unwrap().is_some());
-    }
-
-    #[test]
-    fn sharers_keep_out_a_single_holder_and_the_other_way_round() {
-        let dir = tempfile::tempdir().unwrap();
-        let shared = [
-            try_share(dir.path(), "a").unwrap(),
-            try_share(dir.path(), "a").unwrap(),
-        ];
-        assert!(shared.iter().all(Option::is_some));
-        assert!(try_take(dir.path(), "a").unwrap().is_none());
-        drop(shared);
-        let alone = try_take(dir.path(), "a").unwrap();
-        assert!(alone.is_some());
-        assert!(try_share(dir.path(), "a").unwrap().is_none());
     }
 }

@@ -2,27 +2,20 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::PathBuf;
+#[path = "support/stage.rs"]
+mod stage;
 
-use ff_testkit::journey::{self, Break, Options};
+use std::process::Command;
+
+use clap::ValueEnum;
+use ff_testkit::journey::{self, Break};
 use rstest::rstest;
-
-fn options(cut: Option<Break>) -> Options {
-    let test = std::env::current_exe().unwrap();
-    let programs = test.ancestors().nth(2).map(PathBuf::from).unwrap();
-    let image = std::env::var("FF_VM_IMAGE").unwrap_or_else(|_| "ff-vm:latest".to_owned());
-    Options {
-        programs,
-        image,
-        keep: false,
-        cut,
-    }
-}
+use stage::options;
 
 #[tokio::test]
 async fn the_main_job_works_from_end_to_end() {
     let mut steps = Vec::new();
-    journey::run(options(None), std::future::pending(), |done| {
+    journey::run(options(), std::future::pending(), |done| {
         println!("{:?} {} {}", done.took, done.step, done.seen);
         steps.push(done.step);
     })
@@ -35,19 +28,31 @@ async fn the_main_job_works_from_end_to_end() {
 #[case::api_answers_500(Break::ApiAnswers500, "500")]
 #[case::git_answers_401(Break::GitAnswers401, "gh auth login")]
 #[case::cli_missing(Break::CliMissing, "claude")]
-#[case::docker_unreachable(Break::DockerUnreachable, "Docker")]
+#[case::docker_unreachable(Break::DockerUnreachable, "docker")]
 #[case::bundle_corrupted(Break::BundleCorrupted, "not what was sent")]
-#[tokio::test]
-async fn a_cut_link_stops_the_journey_at_its_step(#[case] cut: Break, #[case] words: &str) {
-    let failure = journey::run(options(Some(cut)), std::future::pending(), |done| {
-        println!("{} {}", done.step, done.seen)
-    })
-    .await
-    .unwrap_err();
-    assert_eq!(failure.step, cut.failing_step(), "{failure}");
-    let said = format!("{:#}", failure.cause).to_lowercase();
+fn a_cut_link_fails_the_demo_at_its_step(#[case] cut: Break, #[case] words: &str) {
+    let options = options();
+    let link = cut.to_possible_value().unwrap();
+    let demo = Command::new(env!("CARGO_BIN_EXE_ff-demo"))
+        .args([
+            "--cut",
+            link.get_name(),
+            "--image",
+            &options.image,
+            "--programs",
+        ])
+        .arg(&options.programs)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(demo.stdout).unwrap();
+    assert_eq!(demo.status.code(), Some(1), "{said}");
     assert!(
-        said.contains(&words.to_lowercase()),
+        said.contains(&format!("FAILED at: {}\n", cut.failing_step())),
+        "{said}"
+    );
+    let reason = said.split("FAILED at:").nth(1).unwrap().to_lowercase();
+    assert!(
+        reason.contains(words),
         "the reason does not say {words:?}: {said}"
     );
 }

@@ -157,12 +157,18 @@ impl Core {
         };
         self.claim(workspace, id).await?;
         self.store().insert_handoff(&record).await?;
-        self.sessions().stop_workspace(&workspace.id).await
+        self.sessions().stop_workspace(&workspace.id).await?;
+        self.terminals().close_workspace(&workspace.id).await
     }
 
     async fn check_can_leave(&self, workspace: &Workspace, dir: &Path) -> Result<String> {
         let name = &workspace.name;
-        if self.sessions().workspace_busy(&workspace.id) {
+        let sessions = self.store().sessions(&workspace.id).await?;
+        // The rows also tell of sessions that another process runs.
+        let busy = sessions
+            .iter()
+            .any(|session| session.activity != Activity::Idle);
+        if busy || self.sessions().workspace_busy(&workspace.id) {
             let detail = format!("a session of workspace {name} is in the middle of a turn");
             return Err(Error::refused(ErrorCode::TurnActive, detail)
                 .hint("wait for it, or stop it with `ff session interrupt`"));

@@ -119,10 +119,9 @@ pub(super) fn stuck(stderr: &str) -> String {
 
 /// Why the CLI ended in the middle of its life.
 pub(super) fn died(status: ExitStatus, stderr: &str) -> String {
-    with_stderr(
-        format!("the Claude CLI ended ({})", describe(status)),
-        stderr,
-    )
+    let how = describe(status);
+    let reason = format!("the Claude CLI ended ({how}); send a message to start it again");
+    with_stderr(reason, stderr)
 }
 
 /// The end itself: an exit code, or a signal.

@@ -87,6 +87,8 @@ impl Owner {
         let mut buffer = vec![0; READ_BYTES];
         let mut readable = true;
         loop {
+            // Before any input: what is typed after a resize finds the new size.
+            self.apply_size();
             let room = self
                 .unwritten
                 .iter()
@@ -106,7 +108,7 @@ impl Owner {
                 written = write_first(&mut self.writer, &self.unwritten), if !self.unwritten.is_empty() => {
                     self.wrote(written);
                 }
-                _ = changes.changed() => self.apply_size(),
+                _ = changes.changed() => {}
                 status = self.child.wait() => {
                     self.last_words(&mut buffer).await;
                     return status.map_or(-1, shell::exit_code);

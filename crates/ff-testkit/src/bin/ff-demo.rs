@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use ff_testkit::journey::{self, Options};
+use ff_testkit::journey::{self, Break, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Shows the main job from end to end on real Docker with the real CLI.
@@ -18,9 +18,12 @@ struct Args {
     /// Image of the VMs.
     #[arg(long, env = "FF_VM_IMAGE", default_value = "ff-vm:latest")]
     image: String,
-    /// Leave the VM and the directories in place (`1`).
+    /// Keep everything up until Ctrl-C, and the VM and the directories after it (`1`).
     #[arg(long, env = "KEEP", default_value = "")]
     keep: String,
+    /// Cut one link, to see the demo fail at its step.
+    #[arg(long)]
+    cut: Option<Break>,
 }
 
 #[tokio::main]
@@ -39,7 +42,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         programs,
         image: args.image,
         keep,
-        cut: None,
+        cut: args.cut,
     };
     // A reader that went away must not keep us from cleaning up.
     let say = |line: String| drop(writeln!(std::io::stdout(), "{line}"));

@@ -8,11 +8,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// One link to cut, and with it the step that must fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "kebab-case")]
 pub enum Break {
     /// The Messages API answers 500 to everything.
+    #[value(name = "api-answers-500")]
     ApiAnswers500,
     /// The git host answers 401 whatever the login.
+    #[value(name = "git-answers-401")]
     GitAnswers401,
     /// The VM has no Claude CLI.
     CliMissing,

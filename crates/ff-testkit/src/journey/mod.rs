@@ -10,8 +10,8 @@ mod cloud_steps;
 mod desktop_steps;
 mod fixture;
 mod model;
-mod outside;
-mod process;
+pub mod outside;
+pub mod process;
 mod world;
 
 use std::path::PathBuf;
@@ -85,6 +85,29 @@ const STEPS: &[(&str, Step)] = &[
     ("remove", |world| Box::pin(world.remove())),
 ];
 
+/// Takes the steps up to and with the named one and stops there; dropping the world removes it.
+///
+/// # Errors
+/// The first step that failed, by its name.
+pub async fn up_to(options: Options, last: &'static str) -> Result<World, Failure> {
+    let mut world = World::new(options).map_err(|cause| Failure {
+        step: "start",
+        cause,
+    })?;
+    for (step, act) in STEPS.iter().copied() {
+        act(&mut world)
+            .await
+            .map_err(|cause| Failure { step, cause })?;
+        if step == last {
+            return Ok(world);
+        }
+    }
+    Err(Failure {
+        step: last,
+        cause: anyhow::anyhow!("there is no such step"),
+    })
+}
+
 /// Runs every step in order, telling each one as it is done, until `interrupted` resolves.
 /// Whatever happens, nothing stays behind unless the options say so.
 ///
@@ -123,13 +146,21 @@ pub async fn run(
             }
         }
     }
-    let cleaned = if keep {
-        world.leave_in_place()
-    } else {
-        world.clean_up().await
-    };
+    if keep {
+        tell(&Done {
+            step: "kept",
+            seen: world.whereabouts(),
+            took: Duration::ZERO,
+        });
+        if outcome.is_ok() {
+            interrupted.await;
+        }
+        world.leave_in_place();
+        return outcome;
+    }
+    let stopped = world.stop_server().await;
     outcome?;
-    cleaned.map_err(|cause| Failure {
+    stopped.map_err(|cause| Failure {
         step: "remove",
         cause,
     })

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 use super::process::Run;
@@ -15,7 +15,7 @@ fn docker<'a>(args: impl IntoIterator<Item = &'a str>) -> Run {
 }
 
 /// The host's address on Docker's default bridge: where VMs reach the stand-ins.
-pub(super) async fn bridge_gateway() -> Result<IpAddr> {
+pub async fn bridge_gateway() -> Result<IpAddr> {
     let format = "{{with index .IPAM.Config 0}}{{.Gateway}} {{.Subnet}}{{end}}";
     let text = docker(["network", "inspect", "bridge", "--format", format])
         .text()
@@ -36,7 +36,7 @@ pub(super) async fn bridge_gateway() -> Result<IpAddr> {
 }
 
 /// Containers, volumes and networks of one server.
-pub(super) async fn labelled(instance: &str) -> Result<Vec<String>> {
+pub async fn labelled(instance: &str) -> Result<Vec<String>> {
     let filter = format!("label={INSTANCE}={instance}");
     let lists: [&[&str]; 3] = [
         &["ps", "--all", "--quiet"],
@@ -53,41 +53,49 @@ pub(super) async fn labelled(instance: &str) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// Removes containers, volumes and networks of one server.
-pub(super) async fn remove_labelled(instance: &str) -> Result<()> {
+/// Removes containers, volumes and networks of one server. Blocks: it also runs when a test
+/// has failed.
+///
+/// # Errors
+/// Docker refuses.
+pub fn remove_labelled(instance: &str) -> Result<()> {
     let filter = format!("label={INSTANCE}={instance}");
     let kinds: [(&[&str], &[&str]); 3] = [
         (&["ps", "--all", "--quiet"], &["rm", "--force", "--volumes"]),
         (&["volume", "ls", "--quiet"], &["volume", "rm", "--force"]),
         (&["network", "ls", "--quiet"], &["network", "rm"]),
     ];
+    let docker = |args: &[&str]| std::process::Command::new("docker").args(args).output();
     for (list, remove) in kinds {
-        let text = docker(list.iter().copied().chain(["--filter", &filter]))
-            .text()
-            .await?;
-        for name in text.lines() {
-            docker(remove.iter().copied().chain([name])).ok().await?;
+        let found = docker(&[list, &["--filter", &filter]].concat())?;
+        for name in String::from_utf8_lossy(&found.stdout).lines() {
+            let removed = docker(&[remove, &[name]].concat())?;
+            ensure!(
+                removed.status.success(),
+                "{}",
+                String::from_utf8_lossy(&removed.stderr)
+            );
         }
     }
     Ok(())
 }
 
 /// A field of `docker inspect`.
-pub(super) async fn inspect(container: &str, format: &str) -> Result<String> {
+pub async fn inspect(container: &str, format: &str) -> Result<String> {
     docker(["inspect", "--format", format, container])
         .text()
         .await
 }
 
 /// Looks inside a container as its user; the product never does.
-pub(super) async fn look_inside(container: &str, command: &str) -> Result<String> {
+pub async fn look_inside(container: &str, command: &str) -> Result<String> {
     docker(["exec", container, "bash", "-c", command])
         .text()
         .await
 }
 
 /// Breaks something inside a container.
-pub(super) async fn break_inside(container: &str, command: &str) -> Result<()> {
+pub async fn break_inside(container: &str, command: &str) -> Result<()> {
     docker(["exec", "--user", "root", container, "bash", "-c", command])
         .ok()
         .await
@@ -95,11 +103,7 @@ pub(super) async fn break_inside(container: &str, command: &str) -> Result<()> {
 }
 
 /// One row of a SQLite file, read only; every column as text.
-pub(super) async fn sqlite_row(
-    file: &Path,
-    sql: &str,
-    columns: &[&str],
-) -> Result<Option<Vec<String>>> {
+pub async fn sqlite_row(file: &Path, sql: &str, columns: &[&str]) -> Result<Option<Vec<String>>> {
     let db = Database::connect(format!("sqlite://{}?mode=ro", file.display()))
         .await
         .with_context(|| format!("cannot open {}", file.display()))?;

@@ -14,23 +14,27 @@ use tokio::process::{Child, Command};
 const DEADLINE: Duration = Duration::from_secs(120);
 
 /// One run of a program.
-pub(super) struct Run {
+pub struct Run {
     command: Command,
     name: String,
     input: Vec<u8>,
 }
 
 /// What a run left behind.
-pub(super) struct Ran {
-    pub(super) code: i32,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub struct Ran {
+    /// Exit code; -1 when a signal ended it.
+    pub code: i32,
+    /// What it printed.
+    pub stdout: String,
+    /// What it complained.
+    pub stderr: String,
     /// When each piece of stdout came, counted from the start of the run.
-    pub(super) pieces: Vec<(Duration, usize)>,
+    pub pieces: Vec<(Duration, usize)>,
 }
 
 impl Run {
-    pub(super) fn new(program: impl AsRef<OsStr>) -> Self {
+    /// A run of this program.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
         let program = PathBuf::from(program.as_ref());
         let name = program
             .file_name()
@@ -50,7 +54,8 @@ impl Run {
         }
     }
 
-    pub(super) fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+    /// Adds arguments.
+    pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         for arg in args {
             self.name = format!("{} {}", self.name, arg.as_ref().to_string_lossy());
             self.command.arg(arg);
@@ -58,23 +63,26 @@ impl Run {
         self
     }
 
-    pub(super) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+    /// Sets a variable of its environment.
+    pub fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(key, value);
         self
     }
 
-    pub(super) fn dir(mut self, dir: &Path) -> Self {
+    /// Sets its working directory.
+    pub fn dir(mut self, dir: &Path) -> Self {
         self.command.current_dir(dir);
         self
     }
 
-    pub(super) fn input(mut self, input: &str) -> Self {
+    /// What it is given to read.
+    pub fn input(mut self, input: &str) -> Self {
         self.input = input.as_bytes().to_vec();
         self
     }
 
     /// Runs it to its end; any exit code is fine.
-    pub(super) async fn outcome(mut self) -> Result<Ran> {
+    pub async fn outcome(mut self) -> Result<Ran> {
         let name: String = self.name.chars().take(200).collect();
         let begun = Instant::now();
         let mut child = self
@@ -125,7 +133,7 @@ impl Run {
     }
 
     /// Runs it to its end, which must be exit code 0.
-    pub(super) async fn ok(self) -> Result<Ran> {
+    pub async fn ok(self) -> Result<Ran> {
         let name: String = self.name.chars().take(200).collect();
         let ran = self.outcome().await?;
         ensure!(
@@ -139,7 +147,7 @@ impl Run {
     }
 
     /// Runs it and reads its output as one JSON document.
-    pub(super) async fn json(self) -> Result<Value> {
+    pub async fn json(self) -> Result<Value> {
         let name = self.name.clone();
         let ran = self.ok().await?;
         serde_json::from_str(&ran.stdout)
@@ -147,7 +155,7 @@ impl Run {
     }
 
     /// Runs it and returns what it printed, without white space around it.
-    pub(super) async fn text(self) -> Result<String> {
+    pub async fn text(self) -> Result<String> {
         Ok(self.ok().await?.stdout.trim().to_owned())
     }
 }
@@ -161,7 +169,7 @@ fn gone(error: std::io::Error) -> std::io::Result<()> {
 }
 
 /// The last characters of a text.
-pub(super) fn tail(text: &str, most: usize) -> &str {
+pub fn tail(text: &str, most: usize) -> &str {
     let start = text.len().saturating_sub(most);
     let start = (start..=text.len())
         .find(|at| text.is_char_boundary(*at))
@@ -170,7 +178,7 @@ pub(super) fn tail(text: &str, most: usize) -> &str {
 }
 
 /// Asks a child to end, as a service manager would.
-pub(super) fn terminate(child: &Child) -> Result<()> {
+pub fn terminate(child: &Child) -> Result<()> {
     let Some(pid) = child.id() else { return Ok(()) };
     let status = std::process::Command::new("kill")
         .args(["-TERM", &pid.to_string()])
@@ -180,12 +188,12 @@ pub(super) fn terminate(child: &Child) -> Result<()> {
 }
 
 /// A loopback address that nothing listens on now.
-pub(super) fn free_port() -> Result<SocketAddr> {
+pub fn free_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// Asks again and again until there is an answer or the time is over.
-pub(super) async fn eventually<T>(
+pub async fn eventually<T>(
     what: &str,
     within: Duration,
     mut ask: impl AsyncFnMut() -> Result<Option<T>>,

@@ -39,6 +39,7 @@ pub struct World {
     pub(super) workspace: Option<String>,
     pub(super) session: Option<String>,
     pub(super) cloud_commit: Option<String>,
+    keep: bool,
 }
 
 impl World {
@@ -58,6 +59,7 @@ impl World {
             workspace: None,
             session: None,
             cloud_commit: None,
+            keep: false,
         })
     }
 
@@ -137,11 +139,13 @@ impl World {
         Ok(address)
     }
 
-    pub(super) fn home(&self) -> PathBuf {
+    /// Home directory of the journey's user.
+    pub fn home(&self) -> PathBuf {
         self.dir.path().join("home")
     }
 
-    pub(super) fn server_dir(&self) -> PathBuf {
+    /// Data directory of the server.
+    pub fn server_dir(&self) -> PathBuf {
         self.dir.path().join("server")
     }
 
@@ -155,7 +159,7 @@ impl World {
     }
 
     /// The address users are given: the server's own, or that of a link which corrupts.
-    pub(super) fn url(&self) -> Result<String> {
+    pub fn url(&self) -> Result<String> {
         let address = match &self.corruptor {
             Some(corruptor) => corruptor.address(),
             None => self.server_address.context("the server is not there")?,
@@ -163,12 +167,13 @@ impl World {
         Ok(format!("http://{address}"))
     }
 
-    pub(super) fn user(&self) -> Result<UserId> {
+    /// The journey's user.
+    pub fn user(&self) -> Result<UserId> {
         Ok(self.fixture.user.parse()?)
     }
 
     /// A client of our own, for what has no command.
-    pub(super) fn client(&self) -> Result<CloudClient> {
+    pub fn client(&self) -> Result<CloudClient> {
         let address = self.server_address.context("the server is not there")?;
         Ok(CloudClient::new(
             &format!("http://{address}"),
@@ -177,7 +182,7 @@ impl World {
     }
 
     /// Runs `ff` as the journey's user.
-    pub(super) fn ff<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Run {
+    pub fn ff<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Run {
         let home = self.home();
         Run::new(self.program("ff"))
             .args(args)
@@ -189,24 +194,28 @@ impl World {
             .dir(&home)
     }
 
-    pub(super) fn container(&self) -> Result<&str> {
+    /// The VM's container.
+    pub fn container(&self) -> Result<&str> {
         self.vm
             .as_ref()
             .map(|vm| vm.container.as_str())
             .context("there is no VM")
     }
 
-    pub(super) fn workspace(&self) -> Result<&str> {
+    /// Id of the workspace.
+    pub fn workspace(&self) -> Result<&str> {
         self.workspace.as_deref().context("there is no workspace")
     }
 
-    pub(super) fn messages(&self) -> Result<&MessagesApi> {
+    /// The Messages API.
+    pub fn messages(&self) -> Result<&MessagesApi> {
         self.messages
             .as_ref()
             .context("the Messages API is not there")
     }
 
-    pub(super) fn github(&self) -> Result<&GitHub> {
+    /// GitHub.
+    pub fn github(&self) -> Result<&GitHub> {
         self.github.as_ref().context("GitHub is not there")
     }
 
@@ -226,7 +235,23 @@ impl World {
         Ok("no container, volume or network left".to_owned())
     }
 
-    async fn stop_server(&mut self) -> Result<()> {
+    /// Removes another user's VM, as that user.
+    ///
+    /// # Errors
+    /// The server refuses.
+    pub async fn delete_vms_of(&self, user: &str) -> Result<()> {
+        let client = CloudClient::new(&self.url()?, Auth::User(user.parse()?))?;
+        for vm in client.vms().await? {
+            client.delete_vm(&vm.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the server as a service manager would.
+    ///
+    /// # Errors
+    /// It ended with an error, or not in time.
+    pub async fn stop_server(&mut self) -> Result<()> {
         let Some(mut server) = self.server.take() else {
             return Ok(());
         };
@@ -245,29 +270,36 @@ impl World {
         Ok(())
     }
 
-    /// Stops and removes whatever is still there.
-    pub(super) async fn clean_up(mut self) -> Result<()> {
-        let stopped = self.stop_server().await;
-        if let Some(instance) = self.instance() {
-            outside::remove_labelled(&instance).await?;
-        }
-        stopped
+    /// Where to look at what is kept.
+    pub(super) fn whereabouts(&self) -> String {
+        let url = self.url().unwrap_or_default();
+        let container = self.container().unwrap_or_default();
+        let dir = self.dir.path().display();
+        format!(
+            "server {url}, container {container}, HOME={dir}/home; Ctrl-C ends server and stand-ins"
+        )
     }
 
-    pub(super) fn leave_in_place(self) -> Result<()> {
-        let Self {
-            dir,
-            server,
-            messages,
-            github,
-            ..
-        } = self;
-        // The stand-ins live in this process; the VM and its home outlive it.
-        drop((messages, github));
-        if let Some(mut server) = server {
-            server.start_kill()?;
+    /// Leaves the VM and the directories where they are; server and stand-ins end.
+    pub(super) fn leave_in_place(mut self) {
+        self.dir.disable_cleanup(true);
+        self.keep = true;
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if let Some(server) = &mut self.server {
+            // It may have ended by itself.
+            let _ = server.start_kill();
         }
-        let _ = dir.keep();
-        Ok(())
+        if self.keep {
+            return;
+        }
+        if let Some(instance) = self.instance()
+            && let Err(error) = outside::remove_labelled(&instance)
+        {
+            tracing::error!(%error, instance, "containers or volumes may be left");
+        }
     }
 }

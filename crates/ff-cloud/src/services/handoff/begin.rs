@@ -47,7 +47,7 @@ impl HandoffService {
             let vm = self.vm_of(user).await?;
             match self.enter(user, &vm, ask, &digest).await? {
                 Entered::Yes(row) => return Ok((self.first(row, ask).await?, true)),
-                Entered::Busy(other) => self.make_way(&other).await?,
+                Entered::Busy(other) => self.make_way(&other, ask).await?,
                 Entered::Raced => {}
             }
         }
@@ -177,17 +177,19 @@ impl HandoffService {
         Ok(Entered::Yes(row))
     }
 
-    /// Puts away the hand-off that has the workspace, if that is right.
-    async fn make_way(&self, id: &HandoffId) -> Result<()> {
+    /// Puts away the hand-off that has the workspace, if that is right: a desktop does one at a
+    /// time, so its own earlier one was lost on the way.
+    async fn make_way(&self, id: &HandoffId, ask: &CreateHandoff) -> Result<()> {
         let row = self.row(id, None).await?;
+        let desktop = Owner::Desktop(ask.desktop_id.clone()).to_string();
+        let its_own = row.from_owner == desktop || row.to_owner == desktop;
+        let resting = its_own || row.updated_at <= clock::now() - STALE;
         match row.state {
             // Its desktop owns the workspace and goes on with it: it has converged.
             State::Committed => self.complete(&row).await,
-            State::Transferring | State::Restored if row.updated_at > clock::now() - STALE => {
-                Err(active())
-            }
+            State::Transferring | State::Restored if !resting => Err(active()),
             _ => {
-                tracing::info!(handoff = %id, "a stale hand-off is given up");
+                tracing::info!(handoff = %id, "an unfinished hand-off is given up");
                 if self.give_up(&row).await? {
                     self.tell_quietly(&row, false).await;
                 }

@@ -18,6 +18,7 @@ impl Driver {
         self.send_next(cli);
         self.set_timers();
         self.close_when_stopped(cli);
+        self.publish_load();
         let activity = match self.turn.activity(self.requests.open_count()) {
             Activity::Idle if !self.queue.is_empty() => Activity::Working,
             activity => activity,
@@ -26,7 +27,6 @@ impl Driver {
             self.session.activity = activity;
             self.save().await?;
         }
-        self.publish_load();
         for reply in self.accepted.drain(..) {
             let _ = reply.send(Ok(self.session.clone()));
         }
@@ -96,8 +96,8 @@ impl Driver {
         let unsent = std::mem::take(&mut self.unsent);
         let entry = json!({ "status": status, "error": self.session.error, "unsent": unsent });
         self.append(EntryKind::Status, entry).await?;
-        self.save().await?;
         self.publish_load();
+        self.save().await?;
         if status != SessionStatus::Running {
             self.answer_waiting();
         }
