@@ -31,7 +31,10 @@ pub(super) struct Output {
 impl GitCommand {
     pub(super) fn new(home: &Path, dir: &Path) -> Self {
         let mut command = Command::new("git");
+        // Nothing that a repository carries may run by itself, such as a hook in its worktree.
         command
+            .args(["-c", "core.hooksPath=/dev/null"])
+            .args(["-c", "core.fsmonitor=false"])
             .current_dir(dir)
             .env("HOME", home)
             .env("LC_ALL", "C")

@@ -154,10 +154,14 @@ impl Git {
         Ok(())
     }
 
-    /// Whether the text may name a branch.
+    /// Whether the text may name a branch. Shorthands such as `@{-1}` are none.
     pub async fn is_branch_name(&self, name: &str) -> Result<bool> {
+        if name.starts_with('-') || name == "HEAD" {
+            return Ok(false);
+        }
+        let full = format!("refs/heads/{name}");
         self.command(&self.home)
-            .args(["check-ref-format", "--branch", name])
+            .args(["check-ref-format", &full])
             .succeeds()
             .await
     }

@@ -127,3 +127,35 @@ async fn a_repository_that_cannot_be_reached_is_told_in_git_s_words() {
     assert_eq!(error.code(), ff_protocol::ErrorCode::CloneFailed);
     assert!(error.to_string().contains("127.0.0.1"), "{error}");
 }
+
+#[tokio::test]
+async fn hooks_of_a_repository_do_not_run() {
+    let home = tempfile::tempdir().unwrap();
+    let git = Git::new(home.path());
+    let dir = repo(home.path()).await;
+    let (hooks, mark) = (dir.join(".git/hooks"), home.path().join("a-hook-ran"));
+    std::fs::create_dir_all(&hooks).unwrap();
+    let hook = hooks.join("post-checkout");
+    std::fs::write(&hook, format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
+    std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let head = git.commit(&dir, "HEAD").await.unwrap().unwrap();
+    git.check_out_at(&dir, "other", &head).await.unwrap();
+    let tree = home.path().join("tree");
+    git.add_detached_worktree(&dir, &tree, &head).await.unwrap();
+    assert!(tree.join("a.txt").is_file());
+    assert!(!mark.exists(), "a hook ran");
+}
+
+#[tokio::test]
+async fn branch_names_are_those_of_git_without_options_and_shorthands() {
+    let home = tempfile::tempdir().unwrap();
+    let git = Git::new(home.path());
+    for name in ["main", "feature/x-1", "ünïcode"] {
+        assert!(git.is_branch_name(name).await.unwrap(), "{name:?}");
+    }
+    for name in [
+        "", "-b", "--all", "@{-1}", "a..b", "a b", "a.lock", "HEAD", "x\n",
+    ] {
+        assert!(!git.is_branch_name(name).await.unwrap(), "{name:?}");
+    }
+}

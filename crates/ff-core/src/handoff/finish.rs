@@ -95,11 +95,17 @@ impl Core {
             ..manifest.workspace.clone()
         };
         let entries = read_journal(&spool, manifest)?;
-        self.store()
-            .take_in(&project, &workspace, &manifest.sessions, &entries)
-            .await?;
         self.git()
             .delete_ref(Path::new(&project.repo_path), &incoming_ref(&record.id))
+            .await?;
+        self.store()
+            .take_in(
+                &record.id,
+                &project,
+                &workspace,
+                &manifest.sessions,
+                &entries,
+            )
             .await
     }
 

@@ -29,10 +29,16 @@ impl Core {
     ) -> Result<Fingerprint> {
         let record = self.open_handoff(id, Role::Receiver).await?;
         check_manifest(manifest, id, record.epoch)?;
-        if manifest.workspace.id != record.workspace_id || manifest.to != *self.owner() {
+        if manifest.workspace.id != record.workspace_id
+            || manifest.project.id != record.project_id
+            || manifest.to != *self.owner()
+        {
             return Err(invalid("it is for another workspace or owner"));
         }
-        let project = self.known_project(&manifest.project.id).await?;
+        if !self.git().is_branch_name(&manifest.git.branch).await? {
+            return Err(invalid("its branch has no proper name"));
+        }
+        let project = self.known_project(&record.project_id).await?;
         let repo = Path::new(&project.repo_path);
         let spool = Spool::of(&self.config().data_dir, id);
         for part in &manifest.parts {
@@ -170,6 +176,17 @@ fn check_manifest(manifest: &Manifest, id: &HandoffId, epoch: u64) -> Result<()>
         .any(|session| session.workspace_id != manifest.workspace.id)
     {
         return Err(invalid("it has sessions of another workspace"));
+    }
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let names = manifest
+        .sessions
+        .iter()
+        .map(|session| &session.provider_session_id);
+    if names
+        .clone()
+        .any(|id| id.is_empty() || !id.bytes().all(is_plain))
+    {
+        return Err(invalid("a session has no proper id"));
     }
     for part in &manifest.parts {
         let known = match part.name.strip_prefix(TRANSCRIPTS) {

@@ -8,8 +8,8 @@ use ff_protocol::session::{Activity, SessionStatus};
 use ff_protocol::workspace::{Owner, Workspace};
 use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 
+use super::Outgoing;
 use super::spool::{JOURNAL, MAX_PART, REPO, Spool, TRANSCRIPTS};
-use super::{Outgoing, incoming_ref};
 use crate::core::Core;
 use crate::error::{Error, IoContext, Result};
 use crate::git::Remote;
@@ -335,15 +335,14 @@ impl Core {
     ) -> Result<()> {
         let workspace = self.workspace(&record.workspace_id).await?;
         if let Some(manifest) = record.manifest.as_ref().filter(|_| committed) {
-            let dir = worktree(&workspace)?;
-            if self.git().current_branch(&dir).await?.is_some() {
+            // A directory that was deleted meanwhile has no branch to give free.
+            if let Ok(dir) = worktree(&workspace)
+                && self.git().current_branch(&dir).await?.is_some()
+            {
                 self.git()
                     .detach(&dir, &super::retained_ref(&workspace.id))
                     .await?;
             }
-            self.git()
-                .delete_ref(&dir, &incoming_ref(&record.id))
-                .await?;
             let moved = Some((&manifest.to, record.epoch));
             self.store()
                 .release_workspace(&workspace.id, &record.id, moved)

@@ -6,8 +6,11 @@ use ff_protocol::session::{JournalEntry, Session};
 use ff_protocol::workspace::Workspace;
 use ff_protocol::{HandoffId, ProjectId, WorkspaceId};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, TransactionTrait, sea_query::OnConflict,
+    ActiveModelTrait,
+    ActiveValue::Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    TransactionTrait,
+    sea_query::{Expr, OnConflict},
 };
 use serde::{Deserialize, Serialize};
 
@@ -109,23 +112,15 @@ impl Store {
 
     /// Writes down how a hand-off ended.
     pub async fn finish_handoff(&self, id: &HandoffId, committed: bool) -> Result<()> {
-        let Some(row) = handoff::Entity::find_by_id(id.as_str())
-            .one(&self.db)
-            .await?
-        else {
-            return Ok(());
-        };
-        let mut row = row.into_active_model();
-        row.committed = Set(Some(committed));
-        row.updated_at = Set(clock::now());
-        row.update(&self.db).await?;
-        Ok(())
+        set_committed(&self.db, id, committed).await
     }
 
     /// Takes a workspace in: project (if it is new here), workspace, sessions and journal, all or
-    /// nothing, in place of what was known of the workspace before.
+    /// nothing, in place of what was known of the workspace before. The hand-off counts as
+    /// committed from that moment: taking in once more would undo what was done since.
     pub async fn take_in(
         &self,
+        handoff: &HandoffId,
         project: &Project,
         workspace: &Workspace,
         session_rows: &[Session],
@@ -153,9 +148,20 @@ impl Store {
                 .exec_without_returning(&tx)
                 .await?;
         }
+        set_committed(&tx, handoff, true).await?;
         tx.commit().await?;
         Ok(())
     }
+}
+
+async fn set_committed<C: ConnectionTrait>(db: &C, id: &HandoffId, committed: bool) -> Result<()> {
+    handoff::Entity::update_many()
+        .col_expr(handoff::Column::Committed, Expr::value(committed))
+        .col_expr(handoff::Column::UpdatedAt, Expr::value(clock::now()))
+        .filter(handoff::Column::Id.eq(id.as_str()))
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
 fn journal_row(workspace: &WorkspaceId, entry: &JournalEntry) -> Result<journal::ActiveModel> {

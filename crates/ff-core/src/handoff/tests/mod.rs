@@ -1,0 +1,3 @@
+mod refused;
+mod whole;
+mod world;
