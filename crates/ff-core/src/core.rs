@@ -1,18 +1,24 @@
 //! The whole state of one machine.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ff_protocol::DesktopId;
 use ff_protocol::workspace::Owner;
 
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use crate::config::CoreConfig;
 use crate::error::{IoContext, Result};
 use crate::git::Git;
+use crate::handoff::Turns;
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::terminal::Terminals;
+
+/// Steps of hand-offs get this long at the end.
+const LAST_STEPS: Duration = Duration::from_secs(3);
 
 /// Projects, workspaces, sessions and terminals of one machine. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +34,8 @@ struct Inner {
     sessions: Sessions,
     terminals: Terminals,
     arrivals: Semaphore,
+    turns: Turns,
+    tasks: TaskTracker,
 }
 
 impl Core {
@@ -48,6 +56,8 @@ impl Core {
             git: Git::new(&config.home),
             terminals: Terminals::new(&config.home),
             arrivals: Semaphore::new(1),
+            turns: Turns::default(),
+            tasks: TaskTracker::new(),
             sessions,
             store,
             owner,
@@ -92,10 +102,25 @@ impl Core {
         &self.inner.arrivals
     }
 
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.inner.turns
+    }
+
+    pub(crate) fn tasks(&self) -> &TaskTracker {
+        &self.inner.tasks
+    }
+
     /// Ends sessions and terminals with everything they started.
     pub async fn shutdown(&self) {
         self.inner.sessions.shutdown().await;
         self.inner.terminals.shutdown().await;
+        self.inner.tasks.close();
+        if tokio::time::timeout(LAST_STEPS, self.inner.tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!("a step of a hand-off did not end in time; it is taken up again later");
+        }
     }
 }
 

@@ -77,6 +77,7 @@ impl Git {
         let output = self
             .command(repo)
             .network()
+            .durable()
             .config("fetch.fsckObjects", "true")
             .config("protocol.file.allow", "always")
             .args(
@@ -99,6 +100,7 @@ impl Git {
     /// Points a private ref at a commit that must be here.
     pub async fn keep(&self, repo: &Path, name: &str, commit: &str) -> Result<()> {
         self.command(repo)
+            .durable()
             .args(["update-ref", name, commit])
             .done()
             .await

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ff_protocol::ErrorCode;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
 use crate::error::{Error, Result};
@@ -14,6 +15,25 @@ use crate::error::{Error, Result};
 const LOCAL: Duration = Duration::from_secs(60);
 /// Deadline of a command that talks to a remote.
 const NETWORK: Duration = Duration::from_secs(600);
+
+/// What `git rev-parse --local-env-vars` lists: it would point git at another repository.
+const LOCAL_ENVIRONMENT: [&str; 15] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+];
 
 pub(super) struct GitCommand {
     command: Command,
@@ -41,12 +61,12 @@ impl GitCommand {
             .env("GIT_TERMINAL_PROMPT", "0")
             .env("GCM_INTERACTIVE", "never")
             .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
-            .env_remove("GIT_DIR")
-            .env_remove("GIT_WORK_TREE")
-            .env_remove("GIT_INDEX_FILE")
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .process_group(0);
+        for variable in LOCAL_ENVIRONMENT {
+            command.env_remove(variable);
+        }
         Self {
             command,
             name: String::new(),
@@ -71,6 +91,11 @@ impl GitCommand {
         self
     }
 
+    /// Has it write through to the disk: git leaves loose objects and refs to the system.
+    pub(super) fn durable(self) -> Self {
+        self.config("core.fsync", "all")
+    }
+
     /// Gives it the deadline of commands that talk to a remote.
     pub(super) fn network(mut self) -> Self {
         self.deadline = NETWORK;
@@ -79,24 +104,25 @@ impl GitCommand {
 
     /// Runs it; a non-zero exit is not an error here.
     pub(super) async fn output(mut self) -> Result<Output> {
-        let run = tokio::time::timeout(self.deadline, self.command.output()).await;
-        let output = match run {
-            Ok(Ok(output)) => output,
-            Ok(Err(source)) if source.kind() == std::io::ErrorKind::NotFound => {
-                return Err(Error::io(
-                    "cannot run git: is it installed, and does the directory exist?",
-                    source,
-                ));
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let child = match self.command.spawn() {
+            Ok(child) => child,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                let what = "cannot run git: is it installed, and does the directory exist?";
+                return Err(Error::io(what, source));
             }
-            Ok(Err(source)) => return Err(Error::io("cannot run git", source)),
+            Err(source) => return Err(Error::io("cannot run git", source)),
+        };
+        let group = Group::of(&child);
+        let output = match tokio::time::timeout(self.deadline, child.wait_with_output()).await {
+            Ok(output) => output.map_err(|source| Error::io("cannot run git", source))?,
             Err(_) => {
                 let seconds = self.deadline.as_secs();
-                return Err(Error::refused(
-                    ErrorCode::Timeout,
-                    format!("git {} took longer than {seconds} s", self.name),
-                ));
+                let detail = format!("git {} took longer than {seconds} s", self.name);
+                return Err(Error::refused(ErrorCode::Timeout, detail));
             }
         };
+        group.ended();
         Ok(Output {
             ok: output.status.success(),
             stdout: output.stdout,
@@ -127,6 +153,29 @@ impl GitCommand {
     /// Runs it as a question: its exit code is the answer.
     pub(super) async fn succeeds(self) -> Result<bool> {
         Ok(self.output().await?.ok)
+    }
+}
+
+/// The process group of a running git: its helpers end with it.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &tokio::process::Child) -> Self {
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
+        Self(pid.and_then(Pid::from_raw))
+    }
+
+    fn ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            // A group that ended meanwhile is as good as killed.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one place that runs `git`.
 
 mod bundle;
+mod clone;
 mod command;
 mod remote;
 mod repo;

@@ -1,12 +1,12 @@
 //! Checkouts, branches and worktrees.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use ff_protocol::ErrorCode;
 use ff_protocol::vm::GitIdentity;
 
-use super::{Git, Remote};
-use crate::error::{Error, Result};
+use super::Git;
+use crate::error::Result;
 
 impl Git {
     /// Top directory of the checkout that holds this path; `None` when there is none.
@@ -140,14 +140,14 @@ impl Git {
         }))
     }
 
-    /// Sets the user's identity.
-    pub async fn set_identity(&self, identity: &GitIdentity) -> Result<()> {
+    /// Sets the identity of commits made in this repository.
+    pub async fn set_identity(&self, repo: &Path, identity: &GitIdentity) -> Result<()> {
         for (key, value) in [
             ("user.name", &identity.name),
             ("user.email", &identity.email),
         ] {
-            self.command(&self.home)
-                .args(["config", "--global", key, value])
+            self.command(repo)
+                .args(["config", key, value])
                 .done()
                 .await?;
         }
@@ -164,52 +164,6 @@ impl Git {
             .args(["check-ref-format", &full])
             .succeeds()
             .await
-    }
-
-    /// Clones a repository without a checkout, by HTTPS with the user's own `gh` login, which the
-    /// clone then also uses for fetch and push.
-    ///
-    /// # Errors
-    /// `login_required` when the host asks for a login, `clone_failed` with git's own words.
-    pub async fn clone_with_login(&self, remote: &Remote, dir: &Path) -> Result<()> {
-        let url = remote.https_url();
-        let target = dir.as_os_str();
-        let mut clone = self.command(&self.home).network();
-        let helper = helper_key(remote);
-        clone = clone.config(&helper, "").config(&helper, GH_HELPER);
-        let args = ["clone", "--no-checkout", "--origin", "origin", "--", &url];
-        let output = clone
-            .args(args.map(std::ffi::OsStr::new).into_iter().chain([target]))
-            .output()
-            .await?;
-        if !output.ok {
-            return Err(remote_refusal(remote, &output.stderr));
-        }
-        for (flag, value) in [("--replace-all", ""), ("--add", GH_HELPER)] {
-            self.command(dir)
-                .args(["config", flag, &helper, value])
-                .done()
-                .await?;
-        }
-        Ok(())
-    }
-
-    /// Brings the remote's branches up to date, with the login the clone was made with.
-    ///
-    /// # Errors
-    /// As [`Git::clone_with_login`].
-    pub async fn fetch(&self, repo: &Path, remote: &Remote) -> Result<()> {
-        let output = self
-            .command(repo)
-            .network()
-            .args(["fetch", "--prune", "origin"])
-            .output()
-            .await?;
-        if output.ok {
-            Ok(())
-        } else {
-            Err(remote_refusal(remote, &output.stderr))
-        }
     }
 
     /// Makes a worktree with a new branch.
@@ -271,11 +225,11 @@ impl Git {
         Ok(None)
     }
 
-    /// Takes a worktree off its branch, so that the branch is free, and keeps the commit under a
+    /// Takes a worktree off its branch, so that the branch is free, and keeps a commit under a
     /// private ref.
-    pub async fn detach(&self, dir: &Path, private_ref: &str) -> Result<()> {
+    pub async fn detach(&self, dir: &Path, private_ref: &str, commit: &str) -> Result<()> {
         self.command(dir)
-            .args(["update-ref", private_ref, "HEAD"])
+            .args(["update-ref", private_ref, commit])
             .done()
             .await?;
         self.command(dir)
@@ -287,6 +241,7 @@ impl Git {
     /// Points a branch at a commit, whatever it pointed to, and checks it out.
     pub async fn check_out_at(&self, dir: &Path, branch: &str, commit: &str) -> Result<()> {
         self.command(dir)
+            .durable()
             .args(["checkout", "--quiet", "-B", branch, commit])
             .done()
             .await
@@ -316,6 +271,29 @@ impl Git {
             .await
     }
 
+    /// Paths that a commit has and `HEAD` has not, but that lie in the worktree all the same:
+    /// ignored files that a checkout would replace.
+    pub async fn would_replace(&self, dir: &Path, commit: &str) -> Result<Vec<PathBuf>> {
+        let args = [
+            "diff",
+            "--name-only",
+            "--diff-filter=A",
+            "--no-renames",
+            "-z",
+            "HEAD",
+            commit,
+        ];
+        let output = self.command(dir).args(args).output().await?;
+        let names = output
+            .stdout
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty());
+        let paths = names.map(|name| PathBuf::from(std::ffi::OsStr::from_bytes(name)));
+        Ok(paths
+            .filter(|path| dir.join(path).symlink_metadata().is_ok())
+            .collect())
+    }
+
     /// Whether one commit is reachable from another.
     pub async fn is_ancestor(&self, dir: &Path, old: &str, new: &str) -> Result<bool> {
         self.command(dir)
@@ -323,43 +301,4 @@ impl Git {
             .succeeds()
             .await
     }
-}
-
-/// `gh` as git's credential helper, as `gh auth setup-git` writes it.
-const GH_HELPER: &str = "!gh auth git-credential";
-
-fn helper_key(remote: &Remote) -> String {
-    format!("credential.https://{}.helper", remote.host)
-}
-
-/// Tells a missing login from everything else; the words are git's own (2.39).
-fn remote_refusal(remote: &Remote, stderr: &str) -> Error {
-    let asks_login = [
-        "Authentication failed",
-        "could not read Username",
-        "could not read Password",
-        "403",
-    ];
-    if asks_login.iter().any(|words| stderr.contains(words)) {
-        let host = &remote.host;
-        return Error::refused(
-            ErrorCode::LoginRequired,
-            format!(
-                "the VM is not logged in to {host}, or that login may not read {}",
-                remote.path
-            ),
-        )
-        .hint(format!(
-            "run `gh auth login --hostname {host}` in the VM's terminal: `ff terminal --vm`"
-        ));
-    }
-    let said = stderr
-        .lines()
-        .rfind(|line| !line.trim().is_empty())
-        .unwrap_or("git gave no reason");
-    Error::refused(
-        ErrorCode::CloneFailed,
-        format!("the VM cannot read {}: {}", remote.https_url(), said.trim()),
-    )
-    .hint("check that the repository exists and that the VM can reach its host")
 }

@@ -6,11 +6,13 @@ async fn repo(home: &Path) -> PathBuf {
     let dir = home.join("repo");
     std::fs::create_dir(&dir).unwrap();
     let git = Git::new(home);
-    let identity = ff_protocol::vm::GitIdentity {
-        name: "Test".into(),
-        email: "test@example.test".into(),
-    };
-    git.set_identity(&identity).await.unwrap();
+    for (key, value) in [("user.name", "Test"), ("user.email", "test@example.test")] {
+        git.command(home)
+            .args(["config", "--global", key, value])
+            .done()
+            .await
+            .unwrap();
+    }
     git.command(&dir)
         .args(["init", "--quiet", "--initial-branch=main"])
         .done()

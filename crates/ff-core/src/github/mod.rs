@@ -22,11 +22,18 @@ const NETWORK: Duration = Duration::from_secs(15);
 /// # Errors
 /// `gh` cannot be run.
 pub async fn login(home: &Path) -> Result<Login> {
-    let token = gh(home, &["auth", "token", "--hostname", "github.com"], LOCAL).await?;
-    if !token.is_some_and(|output| output.status.success()) {
+    let token = ["auth", "token", "--hostname", "github.com"];
+    // What it prints is the token: nobody reads it.
+    let mut token = command(home, &token);
+    token.stdout(Stdio::null());
+    if !within(LOCAL, token.status())
+        .await?
+        .is_some_and(|status| status.success())
+    {
         return Ok(Login::default());
     }
-    let Some(user) = gh(home, &["api", "user", "--jq", ".login"], NETWORK).await? else {
+    let mut user = command(home, &["api", "user", "--jq", ".login"]);
+    let Some(user) = within(NETWORK, user.output()).await? else {
         return Ok(Login {
             logged_in: true,
             account: None,
@@ -41,23 +48,27 @@ pub async fn login(home: &Path) -> Result<Login> {
     })
 }
 
-/// Runs `gh`; `None` when it took too long.
-async fn gh(
-    home: &Path,
-    args: &[&str],
-    deadline: Duration,
-) -> Result<Option<std::process::Output>> {
-    let run = Command::new("gh")
+fn command(home: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("gh");
+    command
         .args(args)
         .env("HOME", home)
         .env("GH_PROMPT_DISABLED", "1")
         .env("NO_COLOR", "1")
         .current_dir(home)
         .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    command
+}
+
+/// Waits for `gh`; `None` when it took too long.
+async fn within<T>(
+    deadline: Duration,
+    run: impl Future<Output = std::io::Result<T>>,
+) -> Result<Option<T>> {
     match tokio::time::timeout(deadline, run).await {
-        Ok(Ok(output)) => Ok(Some(output)),
+        Ok(Ok(outcome)) => Ok(Some(outcome)),
         Ok(Err(source)) => Err(Error::io("cannot run gh: is it installed?", source)),
         Err(_) => Ok(None),
     }

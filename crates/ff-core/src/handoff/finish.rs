@@ -1,17 +1,17 @@
 //! The end of a hand-off: both sides converge on what the server committed.
 
-use std::io::BufRead;
 use std::path::Path;
 
 use ff_protocol::handoff::Manifest;
-use ff_protocol::session::JournalEntry;
 use ff_protocol::workspace::{Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId};
 
+use super::arrival::read_journal;
 use super::incoming_ref;
-use super::spool::{JOURNAL, Spool, TRANSCRIPTS};
+use super::send::committed_too_early;
+use super::spool::{Spool, TRANSCRIPTS, sync_dir};
 use crate::clock;
-use crate::core::Core;
+use crate::core::{Core, private_dir};
 use crate::error::{Error, IoContext, Result};
 use crate::project::{remove_dir, utf8};
 use crate::session::transcript;
@@ -31,46 +31,56 @@ impl Core {
     ) -> Result<Option<Workspace>> {
         let Some(record) = self.store().handoff(id).await? else {
             if committed {
-                return Err(Error::refused(
-                    ErrorCode::NotFound,
-                    format!("there is no hand-off {id} here"),
-                ));
+                let detail = format!("there is no hand-off {id} here");
+                return Err(Error::refused(ErrorCode::NotFound, detail));
             }
             return Ok(None);
         };
-        match record.committed {
-            Some(ended) if ended != committed => {
-                return Err(Error::refused(
-                    ErrorCode::Conflict,
-                    format!("hand-off {id} ended otherwise"),
-                ));
-            }
-            Some(_) => {}
-            None => {
-                match (record.role, committed) {
-                    (Role::Sender, _) => self.sender_finish(&record, committed).await?,
-                    (Role::Receiver, true) => self.receiver_finish(&record).await?,
-                    (Role::Receiver, false) => self.receiver_abort(&record).await?,
-                }
-                self.store().finish_handoff(id, committed).await?;
-                self.after_abort(&record, committed).await?;
-            }
+        let core = self.clone();
+        let workspace = record.workspace_id.clone();
+        self.in_turn(&workspace, async move {
+            let record = core.known_handoff(&record.id, record.role).await?;
+            core.end(&record, committed).await?;
+            core.store().workspace(&record.workspace_id).await
+        })
+        .await
+    }
+
+    /// Ends a hand-off, in its workspace's turn.
+    pub(super) async fn end(&self, record: &HandoffRecord, committed: bool) -> Result<()> {
+        if let Some(ended) = record.committed
+            && ended != committed
+        {
+            let detail = format!("hand-off {} ended otherwise", record.id);
+            return Err(Error::refused(ErrorCode::Conflict, detail));
         }
-        Spool::of(&self.config().data_dir, id).remove()?;
-        self.store().workspace(&record.workspace_id).await
+        if record.committed.is_none() {
+            match (record.role, committed) {
+                (Role::Sender, _) => self.sender_finish(record, committed).await?,
+                (Role::Receiver, true) => self.receiver_finish(record).await?,
+                (Role::Receiver, false) => self.receiver_abort(record).await?,
+            }
+            self.store().finish_handoff(&record.id, committed).await?;
+        }
+        if !committed
+            && record.role == Role::Receiver
+            && let Some(project) = self.store().project(&record.project_id).await?
+        {
+            self.drop_unused_clone(&project).await?;
+        }
+        Spool::of(&self.config().data_dir, &record.id).remove()
     }
 
     async fn receiver_finish(&self, record: &HandoffRecord) -> Result<()> {
         let Some(manifest) = &record.manifest else {
-            let detail = format!(
-                "hand-off {} was committed before it was restored",
-                record.id
-            );
-            return Err(Error::refused(ErrorCode::Conflict, detail));
+            return Err(committed_too_early(&record.id));
         };
-        let project = self.known_project(&manifest.project.id).await?;
+        let project = self.known_project(&record.project_id).await?;
         let dir = worktree_path(&project, &record.workspace_id);
-        let git = &manifest.git;
+        let (repo, git) = (Path::new(&project.repo_path), &manifest.git);
+        // The user may have committed since the restore.
+        self.check_landing(&record.workspace_id, &project, &git.branch, Some(&git.head))
+            .await?;
         self.git()
             .check_out_at(&dir, &git.branch, &git.head)
             .await?;
@@ -78,11 +88,8 @@ impl Core {
             self.git().set_upstream(&dir, &git.branch, upstream).await?;
         }
         let spool = Spool::of(&self.config().data_dir, &record.id);
-        place_transcripts(
-            &spool,
-            manifest,
-            &transcript::transcript_dir(&self.config().home, &dir),
-        )?;
+        let transcripts = transcript::transcript_dir(&self.config().home, &dir);
+        place_transcripts(&spool, manifest, &transcripts).await?;
         let workspace = Workspace {
             status: WorkspaceStatus::Ready,
             worktree_path: Some(utf8(&dir)?),
@@ -96,49 +103,25 @@ impl Core {
         };
         let entries = read_journal(&spool, manifest)?;
         self.git()
-            .delete_ref(Path::new(&project.repo_path), &incoming_ref(&record.id))
+            .delete_ref(repo, &incoming_ref(&record.id))
             .await?;
+        let sessions = &manifest.sessions;
         self.store()
-            .take_in(
-                &record.id,
-                &project,
-                &workspace,
-                &manifest.sessions,
-                &entries,
-            )
+            .take_in(&record.id, &project, &workspace, sessions, &entries)
             .await
     }
 
-    async fn after_abort(&self, record: &HandoffRecord, committed: bool) -> Result<()> {
-        if committed || record.role == Role::Sender {
-            return Ok(());
-        }
-        match self.store().project(&record.project_id).await? {
-            Some(project) => self.drop_unused_clone(&project).await,
-            None => Ok(()),
-        }
-    }
-
     async fn receiver_abort(&self, record: &HandoffRecord) -> Result<()> {
-        let known = self
-            .store()
-            .release_workspace(&record.workspace_id, &record.id, None)
-            .await?;
-        let Some(project) = self.store().project(&record.project_id).await? else {
+        let (id, workspace) = (&record.id, &record.workspace_id);
+        let store = self.store();
+        store.release_workspace(workspace, id, None).await?;
+        let Some(project) = store.project(&record.project_id).await? else {
             return Ok(());
         };
         let repo = Path::new(&project.repo_path);
-        self.git()
-            .delete_ref(repo, &incoming_ref(&record.id))
-            .await?;
-        if !known
-            && self
-                .store()
-                .workspace(&record.workspace_id)
-                .await?
-                .is_none()
-        {
-            let dir = worktree_path(&project, &record.workspace_id);
+        self.git().delete_ref(repo, &incoming_ref(id)).await?;
+        if store.workspace(workspace).await?.is_none() {
+            let dir = worktree_path(&project, workspace);
             self.git().remove_worktree(repo, &dir).await?;
             remove_dir(&dir)?;
         }
@@ -146,39 +129,24 @@ impl Core {
     }
 }
 
-fn read_journal(spool: &Spool, manifest: &Manifest) -> Result<Vec<JournalEntry>> {
-    let Some(part) = manifest.parts.iter().find(|part| part.name == JOURNAL) else {
-        return Ok(Vec::new());
-    };
-    let path = spool.part(&part.sha256)?;
-    let file = std::fs::File::open(&path).context(|| "cannot read the journal".to_owned())?;
-    let mut entries = Vec::new();
-    for line in std::io::BufReader::new(file).lines() {
-        let line = line.context(|| "cannot read the journal".to_owned())?;
-        let entry = serde_json::from_str(&line).map_err(|source| Error::Data {
-            what: "a journal entry".to_owned(),
-            source,
-        })?;
-        entries.push(entry);
-    }
-    Ok(entries)
-}
-
 /// Puts the CLI's transcripts where it looks for those of the workspace's directory here.
-fn place_transcripts(spool: &Spool, manifest: &Manifest, dir: &Path) -> Result<()> {
+async fn place_transcripts(spool: &Spool, manifest: &Manifest, dir: &Path) -> Result<()> {
     for part in &manifest.parts {
         let Some(name) = part.name.strip_prefix(TRANSCRIPTS) else {
             continue;
         };
         let target = dir.join(name);
-        if let Some(parent) = target.parent() {
-            crate::core::private_dir(parent)?;
-        }
-        let beside = target.with_extension("arriving");
-        let source = spool.part(&part.sha256)?;
-        std::fs::copy(&source, &beside).context(|| format!("cannot write {}", beside.display()))?;
-        std::fs::rename(&beside, &target)
-            .context(|| format!("cannot write {}", target.display()))?;
+        let parent = target.parent().unwrap_or(dir);
+        private_dir(parent)?;
+        let beside = parent.join(format!("{}.arriving", part.sha256));
+        let what = || format!("cannot write {}", target.display());
+        tokio::fs::copy(spool.part(&part.sha256)?, &beside)
+            .await
+            .context(what)?;
+        let file = tokio::fs::File::open(&beside).await.context(what)?;
+        file.sync_all().await.context(what)?;
+        tokio::fs::rename(&beside, &target).await.context(what)?;
+        sync_dir(parent)?;
     }
     Ok(())
 }

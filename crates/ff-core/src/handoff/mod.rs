@@ -6,15 +6,21 @@
 //! then [`Core::handoff_finish`](crate::Core::handoff_finish) lets either side converge. Every
 //! step may be repeated under the hand-off's id.
 
+mod arrival;
 mod finish;
+mod landing;
 mod receive;
 mod restore;
 mod send;
 mod spool;
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use ff_protocol::handoff::{Direction, Plan};
 use ff_protocol::workspace::Workspace;
 use ff_protocol::{DesktopId, ErrorCode, HandoffId, WorkspaceId};
+use tokio::sync::Semaphore;
 
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -98,17 +104,55 @@ impl Core {
             .find(|r| r.workspace_id == *workspace && r.role == role))
     }
 
-    /// Takes the workspace for a hand-off, or says who has it.
-    async fn claim(&self, workspace: &Workspace, handoff: &HandoffId) -> Result<()> {
-        let store = self.store();
-        if store
-            .claim_workspace(&workspace.id, &workspace.owner, workspace.epoch, handoff)
-            .await?
-        {
-            return Ok(());
+    /// Ends what is open of other hand-offs of a workspace, now that the owner's side has begun
+    /// another one at `epoch`: those that led to it were committed, the others given up.
+    async fn end_others(&self, workspace: &WorkspaceId, id: &HandoffId, epoch: u64) -> Result<()> {
+        for record in self.store().unfinished_handoffs().await? {
+            if record.workspace_id == *workspace && record.id != *id {
+                let committed = record.epoch <= epoch;
+                tracing::info!(handoff = %record.id, committed, "ended by a newer hand-off");
+                self.end(&record, committed).await?;
+            }
         }
-        let detail = format!("workspace {} is already being moved", workspace.name);
-        Err(Error::refused(ErrorCode::HandoffActive, detail))
+        Ok(())
+    }
+
+    /// Runs a step to its end, also when whoever asked for it goes away, and one step of a
+    /// workspace's hand-offs at a time.
+    async fn in_turn<T, F>(&self, workspace: &WorkspaceId, step: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let turn = self.turns().of(workspace);
+        let task = self.tasks().spawn(async move {
+            // Never closed, so there is always a permit to wait for.
+            let _turn = turn.acquire_owned().await;
+            step.await
+        });
+        task.await.map_err(|error| {
+            Error::io(
+                "a step of a hand-off broke down",
+                std::io::Error::other(error),
+            )
+        })?
+    }
+}
+
+/// One queue for each workspace that is being moved.
+#[derive(Default)]
+pub(crate) struct Turns(Mutex<HashMap<WorkspaceId, Weak<Semaphore>>>);
+
+impl Turns {
+    fn of(&self, workspace: &WorkspaceId) -> Arc<Semaphore> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(turn) = turns.get(workspace).and_then(Weak::upgrade) {
+            return turn;
+        }
+        let turn = Arc::new(Semaphore::new(1));
+        turns.insert(workspace.clone(), Arc::downgrade(&turn));
+        turn
     }
 }
 

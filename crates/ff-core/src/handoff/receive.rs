@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use ff_protocol::handoff::{Part, Receive, Received};
+use ff_protocol::handoff::{Part, Plan, Receive, Received};
 use ff_protocol::project::Project;
 use ff_protocol::workspace::Owner;
 use ff_protocol::{ErrorCode, HandoffId, ProjectId, WorkspaceId};
 use tokio::io::AsyncRead;
 
 use super::Incoming;
-use super::spool::{MAX_PART, Spool, corrupted};
+use super::spool::{MAX_PART, Spool};
 use crate::config::Side;
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -24,53 +24,56 @@ impl Core {
     /// `login_required`, `clone_failed`, `branch_missing`; `conflict` when the workspace is here
     /// already.
     pub async fn handoff_receive(&self, id: &HandoffId, receive: &Receive) -> Result<Received> {
+        let (core, id, asked) = (self.clone(), id.clone(), receive.clone());
+        self.in_turn(&receive.plan.workspace_id, async move {
+            core.receive(&id, &asked).await
+        })
+        .await
+    }
+
+    async fn receive(&self, id: &HandoffId, receive: &Receive) -> Result<Received> {
         let plan = &receive.plan;
+        self.end_others(&plan.workspace_id, id, receive.epoch.saturating_sub(1))
+            .await?;
         let existing = self.store().workspace(&plan.workspace_id).await?;
-        if let Some(workspace) = existing.as_ref().filter(|w| w.owner == *self.owner()) {
+        if let Some(workspace) = existing.filter(|w| w.owner == *self.owner()) {
             let detail = format!("workspace {} is already in the cloud", workspace.name);
             return Err(Error::refused(ErrorCode::Conflict, detail));
         }
-        let _turn = self.arrivals().acquire().await;
-        let project = self.project_arrives(plan).await?;
-        match self.make_ready(id, receive, &project).await {
+        if !self.git().is_branch_name(&plan.branch).await? {
+            let detail = format!("`{}` is no branch name", plan.branch);
+            return Err(Error::refused(ErrorCode::Invalid, detail));
+        }
+        // First the record: an abort then knows what to undo, however far this comes.
+        self.await_parts(id, &plan.workspace_id, &plan.project_id, receive.epoch)
+            .await?;
+        match self.make_ready(plan).await {
             Ok(have) => Ok(Received { have }),
             Err(error) => {
-                self.drop_unused_clone(&project).await?;
+                let record = self.known_handoff(id, Role::Receiver).await?;
+                self.end(&record, false).await?;
                 Err(error)
             }
         }
     }
 
-    async fn make_ready(
-        &self,
-        id: &HandoffId,
-        receive: &Receive,
-        project: &Project,
-    ) -> Result<Vec<String>> {
-        let (plan, repo) = (&receive.plan, Path::new(&project.repo_path));
+    async fn make_ready(&self, plan: &Plan) -> Result<Vec<String>> {
+        // Two workspaces may share a clone.
+        let _turn = self.arrivals().acquire().await;
+        let project = self.project_arrives(plan).await?;
+        let repo = Path::new(&project.repo_path);
         let base = format!("refs/remotes/origin/{}", plan.default_branch);
         if self.git().commit(repo, &base).await?.is_none() {
-            let detail = format!("{} has no branch {}", plan.remote_url, plan.default_branch);
-            return Err(
-                Error::refused(ErrorCode::BranchMissing, detail).hint(format!(
-                    "push it with `git push origin {}`",
-                    plan.default_branch
-                )),
-            );
-        }
-        if !self.git().is_branch_name(&plan.branch).await? {
-            return Err(Error::refused(
-                ErrorCode::Invalid,
-                format!("`{}` is no branch name", plan.branch),
-            ));
+            let branch = &plan.default_branch;
+            let detail = format!("{} has no branch {branch}", plan.remote_url);
+            return Err(Error::refused(ErrorCode::BranchMissing, detail)
+                .hint(format!("push it with `git push origin {branch}`")));
         }
         if let Some(identity) = &plan.git_identity
             && self.git().identity(&self.config().home).await?.is_none()
         {
-            self.git().set_identity(identity).await?;
+            self.git().set_identity(repo, identity).await?;
         }
-        self.await_parts(id, &plan.workspace_id, &project.id, receive.epoch)
-            .await?;
         self.git().tips(repo).await
     }
 
@@ -89,12 +92,17 @@ impl Core {
             return Err(Error::refused(ErrorCode::NotOwner, detail).hint("see `ff workspace list`"));
         }
         let project = self.known_project(&workspace.project_id).await?;
-        self.check_landing_place(&workspace, &project, None).await?;
+        let branch = workspace.branch_name.as_deref().unwrap_or_default();
+        self.check_landing(id, &project, branch, None).await?;
         let earlier = self.unfinished_of(id, Role::Receiver).await?;
         let handoff_id = earlier.map_or_else(HandoffId::generate, |record| record.id);
-        self.claim(&workspace, &handoff_id).await?;
-        self.await_parts(&handoff_id, id, &project.id, workspace.epoch + 1)
-            .await?;
+        let record = awaiting(&handoff_id, id, &project.id, workspace.epoch + 1);
+        let (owner, epoch) = (&workspace.owner, workspace.epoch);
+        if !self.store().begin_handoff(&record, owner, epoch).await? {
+            let detail = format!("workspace {} is already being moved", workspace.name);
+            return Err(Error::refused(ErrorCode::HandoffActive, detail));
+        }
+        Spool::of(&self.config().data_dir, &handoff_id).create()?;
         let have = self.git().tips(Path::new(&project.repo_path)).await?;
         let desktop_id = self.store().installation_id().await?;
         Ok(Incoming {
@@ -112,15 +120,7 @@ impl Core {
         project: &ProjectId,
         epoch: u64,
     ) -> Result<()> {
-        let record = HandoffRecord {
-            id: id.clone(),
-            workspace_id: workspace.clone(),
-            project_id: project.clone(),
-            role: Role::Receiver,
-            epoch,
-            manifest: None,
-            committed: None,
-        };
+        let record = awaiting(id, workspace, project, epoch);
         self.store().insert_handoff(&record).await?;
         self.open_handoff(id, Role::Receiver).await?;
         Spool::of(&self.config().data_dir, id).create()
@@ -139,21 +139,17 @@ impl Core {
         self.open_handoff(id, Role::Receiver).await?;
         let spool = Spool::of(&self.config().data_dir, id);
         spool.part(&part.sha256)?;
-        let stored = spool
-            .store(&part.name, part.size.min(MAX_PART), from)
+        let size = part.size.min(MAX_PART);
+        spool
+            .store(&part.name, Some(&part.sha256), size, from)
             .await?;
-        if stored.sha256 == part.sha256 {
-            return Ok(());
-        }
-        if let Ok(path) = spool.part(&stored.sha256) {
-            let _ = std::fs::remove_file(path);
-        }
-        Err(corrupted(&part.name))
+        Ok(())
     }
 
-    /// Removes a VM's clone that no workspace uses and none is arriving for. A desktop's repositories are the user's own
-    /// and are never touched.
+    /// Removes a VM's clone that no workspace uses and none is arriving for. A desktop's
+    /// repositories are the user's own and are never touched.
     pub(super) async fn drop_unused_clone(&self, project: &Project) -> Result<()> {
+        let _turn = self.arrivals().acquire().await;
         let repo = Path::new(&project.repo_path);
         let ours = self.config().side == Side::Cloud
             && repo.starts_with(self.config().base_dir.join("repos"));
@@ -171,5 +167,22 @@ impl Core {
             remove_dir(repo)?;
         }
         Ok(())
+    }
+}
+
+fn awaiting(
+    id: &HandoffId,
+    workspace: &WorkspaceId,
+    project: &ProjectId,
+    epoch: u64,
+) -> HandoffRecord {
+    HandoffRecord {
+        id: id.clone(),
+        workspace_id: workspace.clone(),
+        project_id: project.clone(),
+        role: Role::Receiver,
+        epoch,
+        manifest: None,
+        committed: None,
     }
 }

@@ -76,7 +76,13 @@ impl Core {
     /// Spools the bundle of a workspace that leaves this desktop, against the commits the VM has.
     pub async fn handoff_spool(&self, id: &HandoffId, have: &[String]) -> Result<Manifest> {
         let record = self.open_handoff(id, Role::Sender).await?;
-        self.spool(&record, Owner::Cloud, have).await
+        let (core, have) = (self.clone(), have.to_vec());
+        let workspace = record.workspace_id.clone();
+        self.in_turn(&workspace, async move {
+            let record = core.open_handoff(&record.id, Role::Sender).await?;
+            core.spool(&record, Owner::Cloud, &have).await
+        })
+        .await
     }
 
     /// Checks, marks and spools in one step: a workspace leaves a VM. The same id again gives
@@ -85,6 +91,16 @@ impl Core {
     /// # Errors
     /// As [`Core::handoff_begin_send`]; `conflict` when the epoch is not the workspace's.
     pub async fn handoff_export(&self, id: &HandoffId, export: &Export) -> Result<Manifest> {
+        let (core, id, asked) = (self.clone(), id.clone(), export.clone());
+        self.in_turn(&export.workspace_id, async move {
+            core.export(&id, &asked).await
+        })
+        .await
+    }
+
+    async fn export(&self, id: &HandoffId, export: &Export) -> Result<Manifest> {
+        self.end_others(&export.workspace_id, id, export.epoch)
+            .await?;
         if let Some(record) = self.store().handoff(id).await?
             && let Some(manifest) = record.manifest
         {
@@ -155,8 +171,13 @@ impl Core {
             manifest: None,
             committed: None,
         };
-        self.claim(workspace, id).await?;
-        self.store().insert_handoff(&record).await?;
+        let begun = self
+            .store()
+            .begin_handoff(&record, &workspace.owner, workspace.epoch)
+            .await?;
+        if !begun {
+            return Err(already_moving(workspace));
+        }
         self.sessions().stop_workspace(&workspace.id).await?;
         self.terminals().close_workspace(&workspace.id).await
     }
@@ -295,7 +316,7 @@ impl Core {
                     .context(|| format!("cannot read {}", path.display()))?;
                 parts.push(
                     spool
-                        .store(&format!("{TRANSCRIPTS}{name}"), MAX_PART, file)
+                        .store(&format!("{TRANSCRIPTS}{name}"), None, MAX_PART, file)
                         .await?,
                 );
             }
@@ -334,13 +355,20 @@ impl Core {
         committed: bool,
     ) -> Result<()> {
         let workspace = self.workspace(&record.workspace_id).await?;
-        if let Some(manifest) = record.manifest.as_ref().filter(|_| committed) {
+        if committed {
+            let Some(manifest) = &record.manifest else {
+                return Err(committed_too_early(&record.id));
+            };
             // A directory that was deleted meanwhile has no branch to give free.
             if let Ok(dir) = worktree(&workspace)
                 && self.git().current_branch(&dir).await?.is_some()
             {
                 self.git()
-                    .detach(&dir, &super::retained_ref(&workspace.id))
+                    .detach(
+                        &dir,
+                        &super::retained_ref(&workspace.id),
+                        &manifest.git.head,
+                    )
                     .await?;
             }
             let moved = Some((&manifest.to, record.epoch));
@@ -354,6 +382,16 @@ impl Core {
         }
         Ok(())
     }
+}
+
+fn already_moving(workspace: &Workspace) -> Error {
+    let detail = format!("workspace {} is already being moved", workspace.name);
+    Error::refused(ErrorCode::HandoffActive, detail)
+}
+
+pub(super) fn committed_too_early(id: &HandoffId) -> Error {
+    let detail = format!("hand-off {id} was committed before its bundle was complete");
+    Error::refused(ErrorCode::Conflict, detail)
 }
 
 pub(super) fn hashes(parts: &[Part]) -> BTreeMap<String, String> {

@@ -1,13 +1,12 @@
 //! The spool: a bundle's parts as private files named by their SHA-256.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use ff_protocol::ErrorCode;
 use ff_protocol::HandoffId;
 use ff_protocol::handoff::Part;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::core::private_dir;
 use crate::error::{Error, IoContext, Result};
@@ -60,18 +59,23 @@ impl Spool {
         self.dir.join(format!("{name}.part"))
     }
 
-    /// Copies a stream in and returns the part, whose name is given; more than `limit` bytes are
-    /// refused.
+    /// Copies a stream in and returns the part, whose name is given; more than `limit` bytes, or
+    /// another hash than the expected one, are refused.
     pub(super) async fn store(
         &self,
         name: &str,
+        expected: Option<&str>,
         limit: u64,
         mut from: impl AsyncRead + Unpin,
     ) -> Result<Part> {
         let scratch = self.scratch(&uuid::Uuid::new_v4().to_string());
-        let file = tempfile_at(&scratch)?;
+        let file = tempfile_at(&scratch).await?;
         let copied = copy(file, limit, &mut from, name).await;
         match copied {
+            Ok((sha256, _)) if expected.is_some_and(|expected| expected != sha256) => {
+                let _ = std::fs::remove_file(&scratch);
+                Err(corrupted(name))
+            }
             Ok((sha256, size)) => self.adopt(&scratch, name, sha256, size),
             Err(error) => {
                 let _ = std::fs::remove_file(&scratch);
@@ -91,6 +95,7 @@ impl Spool {
     fn adopt(&self, scratch: &Path, name: &str, sha256: String, size: u64) -> Result<Part> {
         let target = self.part(&sha256)?;
         std::fs::rename(scratch, target).context(|| format!("cannot keep {name}"))?;
+        sync_dir(&self.dir)?;
         Ok(Part {
             name: name.to_owned(),
             sha256,
@@ -113,6 +118,12 @@ impl Spool {
     }
 }
 
+/// Writes a directory's entries through to the disk.
+pub(super) fn sync_dir(dir: &Path) -> Result<()> {
+    let opened = std::fs::File::open(dir).and_then(|dir| dir.sync_all());
+    opened.context(|| format!("cannot write {}", dir.display()))
+}
+
 pub(super) fn corrupted(name: &str) -> Error {
     Error::refused(
         ErrorCode::Corrupted,
@@ -125,18 +136,18 @@ fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn tempfile_at(path: &Path) -> Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    std::fs::OpenOptions::new()
+async fn tempfile_at(path: &Path) -> Result<tokio::fs::File> {
+    tokio::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
+        .await
         .context(|| format!("cannot write {}", path.display()))
 }
 
 async fn copy(
-    mut file: std::fs::File,
+    mut file: tokio::fs::File,
     limit: u64,
     from: &mut (impl AsyncRead + Unpin),
     name: &str,
@@ -157,9 +168,12 @@ async fn copy(
         }
         hash.update(&buffer[..n]);
         file.write_all(&buffer[..n])
+            .await
             .context(|| format!("cannot write {name}"))?;
     }
-    file.sync_all().context(|| format!("cannot write {name}"))?;
+    file.sync_all()
+        .await
+        .context(|| format!("cannot write {name}"))?;
     Ok((hex::encode(hash.finalize()), size))
 }
 

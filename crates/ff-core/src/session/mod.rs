@@ -206,7 +206,8 @@ impl Sessions {
             .any(|(id, live)| live.load.borrow().cause(id).is_some())
     }
 
-    /// Ends every CLI of the workspace. Once it is marked as moving, none starts again.
+    /// Ends every CLI of the workspace, and what CLIs before left running. Once it is marked as
+    /// moving, none starts again.
     ///
     /// # Errors
     /// The store failed.
@@ -216,6 +217,9 @@ impl Sessions {
             .iter()
             .map(|(id, _)| self.to_live(workspace, id, |reply| Command::Stop { reply }));
         futures_util::future::try_join_all(stops).await?;
+        for session in self.shared.store.sessions(workspace).await? {
+            marked::kill(&session.id).await;
+        }
         Ok(())
     }
 
@@ -320,7 +324,7 @@ fn check_prompt(text: Option<&str>) -> Result<()> {
 }
 
 /// A name or model: short, on one line, and no option of the CLI.
-fn check_word(what: &str, word: Option<&str>) -> Result<()> {
+pub(crate) fn check_word(what: &str, word: Option<&str>) -> Result<()> {
     let Some(word) = word else { return Ok(()) };
     let fits = !word.trim().is_empty() && word.chars().count() <= LONGEST_NAME;
     if fits && !word.starts_with('-') && !word.contains(char::is_control) {

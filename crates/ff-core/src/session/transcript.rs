@@ -48,10 +48,11 @@ fn files_under(projects: &Path, cwd: &Path, id: &str) -> Vec<(String, PathBuf)> 
     files
 }
 
-/// Whether the CLI could use this as the id of a conversation; as part of a path it is safe.
+/// Whether the CLI could use this as the id of a conversation; as part of a path and as an
+/// argument it is safe.
 pub(crate) fn is_conversation_id(id: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    (1..=64).contains(&id.len()) && id.bytes().all(allowed)
+    (1..=64).contains(&id.len()) && id.bytes().all(allowed) && !id.starts_with('-')
 }
 
 /// The directory with the conversation's transcript: the one of `cwd`, else any.

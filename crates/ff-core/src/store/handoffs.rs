@@ -3,7 +3,7 @@
 use ff_protocol::handoff::Manifest;
 use ff_protocol::project::Project;
 use ff_protocol::session::{JournalEntry, Session};
-use ff_protocol::workspace::Workspace;
+use ff_protocol::workspace::{Owner, Workspace};
 use ff_protocol::{HandoffId, ProjectId, WorkspaceId};
 use sea_orm::{
     ActiveModelTrait,
@@ -52,26 +52,25 @@ pub struct HandoffRecord {
 impl Store {
     /// Remembers a hand-off; the same id again changes nothing.
     pub async fn insert_handoff(&self, record: &HandoffRecord) -> Result<()> {
-        let now = clock::now();
-        let row = handoff::ActiveModel {
-            id: Set(record.id.to_string()),
-            workspace_id: Set(record.workspace_id.to_string()),
-            project_id: Set(record.project_id.to_string()),
-            role: Set(text::name(&record.role)?),
-            epoch: Set(signed(record.epoch)),
-            manifest: Set(record.manifest.as_ref().map(text::json).transpose()?),
-            committed: Set(record.committed),
-            created_at: Set(now),
-            updated_at: Set(now),
-        };
-        let same = OnConflict::column(handoff::Column::Id)
-            .do_nothing()
-            .to_owned();
-        handoff::Entity::insert(row)
-            .on_conflict(same)
-            .exec_without_returning(&self.db)
-            .await?;
-        Ok(())
+        insert(&self.db, record).await
+    }
+
+    /// Marks a workspace as moving and remembers the hand-off, both or neither: a
+    /// compare-and-swap on owner, epoch and "in no other hand-off". `false` when it lost.
+    pub async fn begin_handoff(
+        &self,
+        record: &HandoffRecord,
+        owner: &Owner,
+        epoch: u64,
+    ) -> Result<bool> {
+        let tx = self.db.begin().await?;
+        let claimed =
+            super::workspaces::claim(&tx, &record.workspace_id, owner, epoch, &record.id).await?;
+        if claimed {
+            insert(&tx, record).await?;
+            tx.commit().await?;
+        }
+        Ok(claimed)
     }
 
     /// A hand-off by its id.
@@ -152,6 +151,29 @@ impl Store {
         tx.commit().await?;
         Ok(())
     }
+}
+
+async fn insert<C: ConnectionTrait>(db: &C, record: &HandoffRecord) -> Result<()> {
+    let now = clock::now();
+    let row = handoff::ActiveModel {
+        id: Set(record.id.to_string()),
+        workspace_id: Set(record.workspace_id.to_string()),
+        project_id: Set(record.project_id.to_string()),
+        role: Set(text::name(&record.role)?),
+        epoch: Set(signed(record.epoch)),
+        manifest: Set(record.manifest.as_ref().map(text::json).transpose()?),
+        committed: Set(record.committed),
+        created_at: Set(now),
+        updated_at: Set(now),
+    };
+    let same = OnConflict::column(handoff::Column::Id)
+        .do_nothing()
+        .to_owned();
+    handoff::Entity::insert(row)
+        .on_conflict(same)
+        .exec_without_returning(db)
+        .await?;
+    Ok(())
 }
 
 async fn set_committed<C: ConnectionTrait>(db: &C, id: &HandoffId, committed: bool) -> Result<()> {

@@ -46,6 +46,14 @@ impl Store {
             .collect()
     }
 
+    /// The workspace that a session id belongs to, if it is known.
+    pub async fn workspace_of_session(&self, id: &SessionId) -> Result<Option<WorkspaceId>> {
+        let row = session::Entity::find_by_id(id.as_str())
+            .one(&self.db)
+            .await?;
+        row.map(|row| text::parse(row.workspace_id)).transpose()
+    }
+
     /// Sessions whose row says that a process lives.
     pub async fn running_sessions(&self) -> Result<Vec<Session>> {
         let running = text::name(&SessionStatus::Running)?;

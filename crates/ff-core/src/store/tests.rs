@@ -159,52 +159,37 @@ async fn a_workspace_is_claimed_by_one_hand_off_of_its_owner_and_epoch() {
     store.insert_project(&project).await.unwrap();
     let w = workspace(&project.id, Owner::Cloud);
     store.insert_workspace(&w).await.unwrap();
+    let record = |id: &HandoffId| HandoffRecord {
+        id: id.clone(),
+        workspace_id: w.id.clone(),
+        project_id: project.id.clone(),
+        role: Role::Sender,
+        epoch: 8,
+        manifest: None,
+        committed: None,
+    };
+    let begin = async |id: &HandoffId, owner: &Owner, epoch: u64| {
+        store
+            .begin_handoff(&record(id), owner, epoch)
+            .await
+            .unwrap()
+    };
     let (first, second) = (HandoffId::generate(), HandoffId::generate());
     let desktop = Owner::Desktop(DesktopId::generate());
+    assert!(!begin(&first, &desktop, 7).await, "wrong owner");
+    assert!(!begin(&first, &Owner::Cloud, 6).await, "old epoch");
     assert!(
-        !store
-            .claim_workspace(&w.id, &desktop, 7, &first)
-            .await
-            .unwrap(),
-        "wrong owner"
+        store.unfinished_handoffs().await.unwrap().is_empty(),
+        "no record without a mark"
     );
-    assert!(
-        !store
-            .claim_workspace(&w.id, &Owner::Cloud, 6, &first)
-            .await
-            .unwrap(),
-        "old epoch"
-    );
-    assert!(
-        store
-            .claim_workspace(&w.id, &Owner::Cloud, 7, &first)
-            .await
-            .unwrap()
-    );
-    assert!(
-        store
-            .claim_workspace(&w.id, &Owner::Cloud, 7, &first)
-            .await
-            .unwrap(),
-        "same again"
-    );
-    assert!(
-        !store
-            .claim_workspace(&w.id, &Owner::Cloud, 7, &second)
-            .await
-            .unwrap(),
-        "taken"
-    );
-    assert!(
-        !store.release_workspace(&w.id, &second, None).await.unwrap(),
-        "not its hand-off"
-    );
-    assert!(
-        store
-            .release_workspace(&w.id, &first, Some((&desktop, 8)))
-            .await
-            .unwrap()
-    );
+    assert!(begin(&first, &Owner::Cloud, 7).await);
+    assert!(begin(&first, &Owner::Cloud, 7).await, "same again");
+    assert!(!begin(&second, &Owner::Cloud, 7).await, "taken");
+    assert_eq!(store.unfinished_handoffs().await.unwrap().len(), 1);
+    let release =
+        async |id: &HandoffId, moved| store.release_workspace(&w.id, id, moved).await.unwrap();
+    assert!(!release(&second, None).await, "not its hand-off");
+    assert!(release(&first, Some((&desktop, 8))).await);
     let now = store.known_workspace(&w.id).await.unwrap();
     assert_eq!((now.owner, now.epoch, now.handoff_id), (desktop, 8, None));
     assert_eq!(now.location, Location::Desktop);

@@ -85,30 +85,6 @@ impl Store {
         Ok(())
     }
 
-    /// Claims a workspace for a hand-off: compare-and-swap on owner, epoch and "no other
-    /// hand-off". `false` when it lost.
-    pub async fn claim_workspace(
-        &self,
-        id: &WorkspaceId,
-        owner: &Owner,
-        epoch: u64,
-        handoff: &HandoffId,
-    ) -> Result<bool> {
-        let free = workspace::Column::HandoffId
-            .is_null()
-            .or(workspace::Column::HandoffId.eq(handoff.as_str()));
-        let done = workspace::Entity::update_many()
-            .col_expr(workspace::Column::HandoffId, Expr::value(handoff.as_str()))
-            .col_expr(workspace::Column::UpdatedAt, Expr::value(clock::now()))
-            .filter(workspace::Column::Id.eq(id.as_str()))
-            .filter(workspace::Column::Owner.eq(owner.to_string()))
-            .filter(workspace::Column::Epoch.eq(signed(epoch)))
-            .filter(free)
-            .exec(&self.db)
-            .await?;
-        Ok(done.rows_affected == 1)
-    }
-
     /// Ends a hand-off of a workspace: with `owner` and `epoch` when ownership moved, else only
     /// the mark is taken away. `false` when the workspace was not in that hand-off.
     pub async fn release_workspace(
@@ -140,6 +116,30 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// Claims a workspace for a hand-off: compare-and-swap on owner, epoch and "in no other
+/// hand-off". `false` when it lost.
+pub(super) async fn claim<C: ConnectionTrait>(
+    db: &C,
+    id: &WorkspaceId,
+    owner: &Owner,
+    epoch: u64,
+    handoff: &HandoffId,
+) -> Result<bool> {
+    let free = workspace::Column::HandoffId
+        .is_null()
+        .or(workspace::Column::HandoffId.eq(handoff.as_str()));
+    let done = workspace::Entity::update_many()
+        .col_expr(workspace::Column::HandoffId, Expr::value(handoff.as_str()))
+        .col_expr(workspace::Column::UpdatedAt, Expr::value(clock::now()))
+        .filter(workspace::Column::Id.eq(id.as_str()))
+        .filter(workspace::Column::Owner.eq(owner.to_string()))
+        .filter(workspace::Column::Epoch.eq(signed(epoch)))
+        .filter(free)
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected == 1)
 }
 
 fn by_workspace<T>(rows: Vec<T>, id: impl Fn(&T) -> &String) -> HashMap<String, T> {

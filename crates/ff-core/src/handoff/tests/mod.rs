@@ -1,3 +1,5 @@
+mod hostile;
+mod kept;
 mod refused;
 mod whole;
 mod world;

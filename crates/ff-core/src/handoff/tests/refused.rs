@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use ff_protocol::ErrorCode;
 use ff_protocol::handoff::{Export, Receive};
 use ff_protocol::workspace::{Location, Owner};
+use ff_protocol::{ErrorCode, HandoffId};
 
 use super::world::World;
 
@@ -58,7 +58,7 @@ async fn a_failed_clone_leaves_nothing_in_the_vm() {
     let error = world
         .vm
         .core
-        .handoff_receive(&out.handoff_id, &receive)
+        .handoff_receive(&HandoffId::generate(), &receive)
         .await
         .unwrap_err();
     assert_eq!(error.code(), ErrorCode::CloneFailed);

@@ -300,13 +300,17 @@ async fn bad_requests_are_refused_with_their_code() {
         .await
         .unwrap()
         .unwrap();
-    assert!(
-        world
-            .store
-            .claim_workspace(&row.id, &row.owner, row.epoch, &handoff)
-            .await
-            .unwrap()
-    );
+    let record = crate::store::HandoffRecord {
+        id: handoff.clone(),
+        workspace_id: row.id.clone(),
+        project_id: row.project_id.clone(),
+        role: crate::store::Role::Sender,
+        epoch: row.epoch + 1,
+        manifest: None,
+        committed: None,
+    };
+    let begun = world.store.begin_handoff(&record, &row.owner, row.epoch);
+    assert!(begun.await.unwrap());
     let moving = prompt(session.id.clone(), "x").await.unwrap_err();
     assert_eq!(moving.code(), ErrorCode::HandoffActive);
     let cloud = ff_protocol::workspace::Owner::Cloud;
