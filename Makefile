@@ -23,7 +23,7 @@ demo: _setup _build _image ## show the whole chain on real Docker with the real 
 	@$(BIN)/ff-demo
 
 run: _setup _build _image ## start the server on http://localhost:3000 for development
-	@$(BIN)/ff-cloud serve --dev
+	@$(BIN)/ff-cloud serve --dev --image "$(FF_VM_IMAGE)"
 
 test: _setup-test _lint _build-tests _image ## check format and lints, run every test
 	@cargo nextest run --workspace --locked --cargo-profile $(PROFILE)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use ff_engine::ApiError;
 use ff_protocol::agent::Hello;
@@ -23,8 +24,10 @@ pub(crate) struct Challenge {
 
 pub(crate) async fn hello(
     State(identity): State<Arc<Identity>>,
-    Query(Challenge { nonce }): Query<Challenge>,
+    challenge: Result<Query<Challenge>, QueryRejection>,
 ) -> Result<Json<Hello>, ApiError> {
+    let Query(Challenge { nonce }) = challenge
+        .map_err(|rejection| ApiError::new(ErrorCode::BadRequest, rejection.body_text()))?;
     let is_hex = |b: u8| b.is_ascii_hexdigit();
     if !(32..=128).contains(&nonce.len()) || !nonce.bytes().all(is_hex) {
         return Err(ApiError::new(

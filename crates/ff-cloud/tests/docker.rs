@@ -15,7 +15,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use ff_cloud::compute::docker::{INSTANCE_LABEL, VM_LABEL};
+use ff_cloud::compute::Provider;
+use ff_cloud::compute::docker::{DockerProvider, INSTANCE_LABEL, VM_LABEL};
+use ff_cloud::identity::Identity;
+use ff_protocol::VmId;
 use serde_json::{Value, json};
 use support::world::{Made, World, docker, inspect, there};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
@@ -202,6 +205,61 @@ async fn extra_authorities_are_trusted_in_the_vm_and_survive_a_rebuild() {
     }
 }
 
+/// A volume that is not the server's; removed when dropped.
+struct ForeignVolume(String);
+
+impl ForeignVolume {
+    fn new(vm: &VmId, labels: &[(&str, &str)]) -> Self {
+        let volume = Self(format!("ff-home-{vm}"));
+        let labels = labels.iter().map(|(name, value)| format!("{name}={value}"));
+        let labels: Vec<String> = labels.flat_map(|label| ["--label".into(), label]).collect();
+        let mut args = vec!["volume", "create", volume.0.as_str()];
+        args.extend(labels.iter().map(String::as_str));
+        docker(&args);
+        volume
+    }
+}
+
+impl Drop for ForeignVolume {
+    fn drop(&mut self) {
+        let _ = there(&["volume", "rm", &self.0]);
+    }
+}
+
+#[tokio::test]
+async fn a_volume_of_another_server_or_vm_is_neither_adopted_nor_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let identity = Identity::open(dir.path()).unwrap();
+    let config = support::config(dir.path(), &[]);
+    let provider = DockerProvider::at(None, &config, &identity).unwrap();
+    let (instance, other) = (identity.instance_id(), VmId::generate());
+    for labels in [
+        &[][..],
+        &[(INSTANCE_LABEL, instance)],
+        &[(INSTANCE_LABEL, instance), (VM_LABEL, other.as_str())],
+    ] {
+        let vm = VmId::generate();
+        let volume = ForeignVolume::new(&vm, labels);
+        let adopted = provider.ensure_home(&vm).await.map(|_| ());
+        let seen = provider.home_exists(&vm).await.map(|_| ());
+        let removed = provider.remove_home(&vm).await;
+        for answer in [adopted, seen, removed] {
+            let error = answer.unwrap_err().to_string();
+            assert!(error.contains("does not belong to this server"), "{error}");
+        }
+        assert!(there(&["volume", "inspect", &volume.0]));
+    }
+
+    let vm = VmId::generate();
+    let own = ForeignVolume::new(&vm, &[(INSTANCE_LABEL, instance), (VM_LABEL, vm.as_str())]);
+    assert!(!provider.ensure_home(&vm).await.unwrap());
+    provider.remove_home(&vm).await.unwrap();
+    assert!(!there(&["volume", "inspect", &own.0]));
+    provider.remove_home(&vm).await.unwrap();
+    assert!(provider.ensure_home(&vm).await.unwrap());
+    provider.remove_home(&vm).await.unwrap();
+}
+
 /// Passes connections on to the real engine until it is told to go away.
 fn engine_at(socket: &Path) -> CancellationToken {
     let listener = UnixListener::bind(socket).unwrap();
@@ -256,9 +314,14 @@ async fn bad_input_5_an_engine_that_goes_and_comes_back_is_met_with_503_and_reco
     let engine = engine_at(&socket);
     let vm = world.vm().await;
     engine.cancel();
-    while socket.exists() {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    let gone = async {
+        while socket.exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), gone)
+        .await
+        .expect("the stand-in for the engine does not end");
     let refused = world.server.delete(&vm.path).await;
     assert_eq!(refused.code(), "compute_unavailable");
     assert_eq!(

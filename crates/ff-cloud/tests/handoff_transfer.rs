@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use ff_cloud::db::entity::handoff;
 use ff_protocol::handoff::HandoffState;
 use ff_protocol::{ErrorCode, WorkspaceId};
 use futures_util::{StreamExt, stream};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use support::moving::{SHA, World, ids, manifest, problem, pull, send};
 
 #[tokio::test]
@@ -77,6 +79,111 @@ async fn an_agent_that_missed_a_commit_hears_of_it_later() {
     world.age(&abandoned.id, 61).await;
     world.server.app.handoffs.sweep().await.unwrap();
     assert_eq!(world.state(&abandoned.id).await, HandoffState::Aborted);
+}
+
+/// Whoever stays in the middle of a hand-off keeps the workspace locked.
+#[tokio::test]
+async fn an_agent_that_missed_an_abort_hears_of_it_later_and_is_not_woken_for_it() {
+    let world = World::new().await;
+    let (desktop, workspace) = ids();
+    let vm = world.client.vms().await.unwrap().remove(0).id;
+    world.sent(&send(&desktop, &workspace, 0)).await;
+    let ask = pull(&desktop, &workspace, 1);
+    *world.engine.manifest.lock().unwrap() = Some(manifest(&ask));
+    world.client.create_handoff(&ask).await.unwrap();
+    world.engine.deaf.store(true, SeqCst);
+    world.client.abort(&ask.id).await.unwrap();
+    let sweep = async || world.server.app.handoffs.sweep().await.unwrap();
+    let told = || {
+        let calls = world.engine.calls();
+        calls.iter().filter(|call| *call == "finish false").count()
+    };
+    sweep().await;
+    assert_eq!(told(), 0);
+    world.engine.deaf.store(false, SeqCst);
+
+    world.server.provider.kill(&vm);
+    let started = world.server.provider.started.load(SeqCst);
+    sweep().await;
+    assert_eq!(told(), 0);
+    assert_eq!(world.server.provider.started.load(SeqCst), started);
+
+    world.server.app.vms.awake(&vm).await.unwrap();
+    for _ in 0..2 {
+        sweep().await;
+        assert_eq!(told(), 1);
+    }
+}
+
+#[tokio::test]
+async fn of_an_abort_nobody_is_told_when_the_vm_is_gone() {
+    let world = World::new().await;
+    let (desktop, workspace) = ids();
+    let ask = send(&desktop, &workspace, 0);
+    world.client.create_handoff(&ask).await.unwrap();
+    world.engine.deaf.store(true, SeqCst);
+    world.client.abort(&ask.id).await.unwrap();
+    let vm = world.client.vms().await.unwrap().remove(0).id;
+    world.client.delete_vm(&vm).await.unwrap();
+    world.server.app.handoffs.sweep().await.unwrap();
+    let untold = handoff::Entity::find()
+        .filter(handoff::Column::AgentTold.eq(false))
+        .all(world.server.app.db.read())
+        .await
+        .unwrap();
+    assert_eq!(untold, []);
+}
+
+/// A part that has streamed for longer than a hand-off may rest is followed by one more piece.
+#[tokio::test]
+async fn a_handoff_whose_part_still_streams_is_not_abandoned() {
+    let mut world = World::new().await;
+    let mut pieces = std::mem::replace(&mut world.heard.pieces, tokio::sync::mpsc::channel(1).1);
+    let (desktop, workspace) = ids();
+    let ask = send(&desktop, &workspace, 0);
+    world.client.create_handoff(&ask).await.unwrap();
+    world.age(&ask.id, 61).await;
+    let (go, gate) = tokio::sync::oneshot::channel::<()>();
+    let piece = stream::once(async move {
+        gate.await.unwrap();
+        Ok(Bytes::from_static(b"piece"))
+    });
+    let putting = world.client.put_part(&ask.id, SHA, 5, Box::pin(piece));
+    let watching = async {
+        while world.client.handoff(&ask.id).await.unwrap().updated_at < minutes_ago(60) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        world.age(&ask.id, 61).await;
+        go.send(()).unwrap();
+        assert_eq!(pieces.recv().await.unwrap(), "piece");
+        world.server.app.handoffs.sweep().await.unwrap();
+    };
+    let (put, ()) = within(async { tokio::join!(putting, watching) }).await;
+    put.unwrap();
+    assert_eq!(world.state(&ask.id).await, HandoffState::Transferring);
+    world.client.abort(&ask.id).await.unwrap();
+
+    world.sent(&send(&desktop, &workspace, 0)).await;
+    let back = pull(&desktop, &workspace, 1);
+    *world.engine.manifest.lock().unwrap() = Some(manifest(&back));
+    world.client.create_handoff(&back).await.unwrap();
+    let (go, gate) = tokio::sync::oneshot::channel::<()>();
+    let piece = stream::once(async move {
+        gate.await.unwrap();
+        Ok::<_, std::io::Error>(Bytes::from_static(b"piece"))
+    });
+    let body = Body::from_stream(piece);
+    world.engine.parts.lock().unwrap().insert(SHA.into(), body);
+    let mut part = world.client.get_part(&back.id, SHA).await.unwrap();
+    world.age(&back.id, 61).await;
+    go.send(()).unwrap();
+    assert_eq!(within(part.next()).await.unwrap().unwrap(), "piece");
+    world.server.app.handoffs.sweep().await.unwrap();
+    assert_eq!(world.state(&back.id).await, HandoffState::Transferring);
+}
+
+fn minutes_ago(minutes: i64) -> ff_protocol::Timestamp {
+    ff_cloud::clock::now() - chrono::TimeDelta::minutes(minutes)
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {

@@ -4,7 +4,7 @@
 
 mod support;
 
-use ff_protocol::handoff::{CreateHandoff, HandoffState};
+use ff_protocol::handoff::{CreateHandoff, Direction, HandoffState};
 use ff_protocol::workspace::{Location, Owner};
 use ff_protocol::{DesktopId, ErrorCode, Problem, WorkspaceId};
 use futures_util::future;
@@ -117,11 +117,23 @@ async fn an_id_stands_for_one_request() {
             ["c0ffee"]
         );
     }
-    let other = CreateHandoff {
-        epoch: 1,
-        ..ask.clone()
-    };
-    assert_eq!(world.refused(&other).await.code, ErrorCode::Conflict);
+    let others = [
+        CreateHandoff {
+            epoch: 1,
+            ..ask.clone()
+        },
+        CreateHandoff {
+            desktop_id: DesktopId::generate(),
+            ..ask.clone()
+        },
+        CreateHandoff {
+            direction: Direction::Pull,
+            ..ask.clone()
+        },
+    ];
+    for other in others {
+        assert_eq!(world.refused(&other).await.code, ErrorCode::Conflict);
+    }
     let stranger = world.online.client("stranger");
     assert_eq!(
         problem(stranger.handoff(&ask.id).await).code,
@@ -133,6 +145,24 @@ async fn an_id_stands_for_one_request() {
     );
     let all = future::join_all((0..10).map(|_| world.client.create_handoff(&ask))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
+}
+
+#[tokio::test]
+async fn a_handoff_is_taken_up_again_by_a_desktop_that_has_fetched_meanwhile() {
+    let world = World::new().await;
+    let (desktop, workspace) = ids();
+    let mut ask = send(&desktop, &workspace, 0);
+    world.client.create_handoff(&ask).await.unwrap();
+    ask.plan.as_mut().unwrap().project_name = "Renamed".into();
+    world.client.create_handoff(&ask).await.unwrap();
+    world.sent(&ask).await;
+
+    let mut back = pull(&desktop, &workspace, 1);
+    *world.engine.manifest.lock().unwrap() = Some(manifest(&back));
+    world.client.create_handoff(&back).await.unwrap();
+    back.have.push("fe7c4ed".into());
+    world.client.create_handoff(&back).await.unwrap();
+    assert_eq!(world.state(&back.id).await, HandoffState::Transferring);
 }
 
 #[tokio::test]

@@ -234,9 +234,10 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::BranchMissing => format!("push the branch (git push -u origin BRANCH), then: {again}"),
         C::CloneFailed => "ff terminal --vm  (and there: gh auth status, git ls-remote URL)".into(),
         C::CliUnavailable => "claude --version, where the workspace is".into(),
-        C::Suspended | C::Gone => "ff cloud setup".into(),
+        C::Suspended => "ff terminal --vm  (it wakes the VM), then the same command".into(),
+        C::Gone => "ff cloud setup".into(),
         C::ComputeUnavailable | C::AgentUnavailable => "ff cloud status".into(),
-        C::BadRequest | C::Invalid | C::MethodNotAllowed => "ff --help".into(),
+        C::BadRequest | C::Invalid | C::MethodNotAllowed => help_of(&asked.command),
         C::HandoffActive
         | C::Corrupted
         | C::TooLarge
@@ -245,6 +246,18 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         | C::Timeout
         | C::Internal => again,
     }
+}
+
+/// The help of a command: `ff send W` has `ff send --help`, `ff workspace new N` that of `new`.
+fn help_of(command: &str) -> String {
+    let groups = ["project", "workspace", "cloud", "session"];
+    let words: Vec<&str> = command.split(' ').collect();
+    let length = match words.get(1) {
+        Some(word) if groups.contains(word) => 3,
+        _ => 2,
+    };
+    let words = &words[..words.len().min(length)];
+    format!("{} --help", words.join(" "))
 }
 
 #[cfg(test)]

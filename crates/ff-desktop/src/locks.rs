@@ -1,11 +1,13 @@
 //! Locks between `ff` processes of one user: the system frees them when their process ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+
+use crate::files;
 
 const TRIES: u32 = 30;
 const BETWEEN: Duration = Duration::from_millis(100);
@@ -52,21 +54,9 @@ fn taken_or_busy(
     }
 }
 
-/// Makes a directory that only its user can enter.
-///
-/// # Errors
-/// It cannot be made.
-pub fn private_dir(dir: &Path) -> anyhow::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .with_context(|| format!("cannot make {}", dir.display()))
-}
-
 fn open(data_dir: &Path, name: &str) -> anyhow::Result<File> {
     let dir = data_dir.join("locks");
-    private_dir(&dir)?;
+    files::private_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let path = dir.join(name);
     OpenOptions::new()
         .write(true)

@@ -5,6 +5,7 @@ mod cli;
 mod commands;
 mod context;
 mod failure;
+mod files;
 mod find;
 mod locks;
 mod moving;

@@ -1,10 +1,13 @@
 //! What send and pull have in common: one hand-off from its beginning to its end.
 
+pub mod binding;
 pub mod errands;
+pub mod notes;
 pub mod recovery;
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use ff_client::{ClientError, CloudClient};
 use ff_core::Core;
 use ff_protocol::handoff::HandoffState;
@@ -16,7 +19,7 @@ use crate::find::{self, Known};
 use crate::locks::{self, Lock};
 use crate::stop;
 use crate::view::WorkspaceView;
-use errands::Errand;
+use notes::{Commit, Notes};
 use recovery::{Standing, converge, is_unknown};
 
 /// Tries of the commit and of asking how it ended.
@@ -37,6 +40,7 @@ pub struct Move<'a> {
     verb: &'static str,
     /// A hand-off of an earlier run that this one takes up.
     earlier: Option<HandoffId>,
+    notes: Notes,
     _lock: Lock,
 }
 
@@ -60,8 +64,9 @@ impl<'a> Move<'a> {
                 .next(format!("ff workspace show {}", found.id))
                 .into());
         };
-        errands::run(core, &cloud.client).await?;
-        let earlier = settle_earlier(core, &cloud.client, &found.id).await?;
+        let notes = Notes::in_dir(context.data_dir());
+        errands::run(core, &cloud, &notes).await?;
+        let earlier = settle_earlier(core, &cloud, &notes, &found.id).await?;
         let known = find::workspace(context, found.id.as_str()).await?;
         Ok(Self {
             context,
@@ -70,6 +75,7 @@ impl<'a> Move<'a> {
             known,
             verb,
             earlier,
+            notes,
             _lock: lock,
         })
     }
@@ -97,14 +103,21 @@ impl<'a> Move<'a> {
         id: &HandoffId,
         work: impl Future<Output = anyhow::Result<()>>,
     ) -> anyhow::Result<()> {
-        if let Err(error) = stop::unless(self.context.stop(), work).await {
+        let noted = async {
+            self.notes.begin(id, &self.cloud.settings)?;
+            work.await
+        };
+        if let Err(error) = stop::unless(self.context.stop(), noted).await {
             return Err(self.give_up(id, error).await);
         }
         let step = self.context.progress.step("hand over");
+        if let Err(error) = self.notes.ask_commit(id, &self.cloud.settings) {
+            return Err(self.give_up(id, error).await);
+        }
         self.commit(id).await?;
         step.done();
         let step = self.context.progress.step("settle");
-        converge(self.core, self.client(), id).await?;
+        converge(self.core, &self.cloud, &self.notes, id).await?;
         step.done();
         Ok(())
     }
@@ -123,7 +136,7 @@ impl<'a> Move<'a> {
             match self.client().handoff(id).await {
                 Ok(handoff) => match handoff.state {
                     HandoffState::Committed | HandoffState::Finalized => return Ok(()),
-                    HandoffState::Aborted => return Err(self.give_up(id, error.into()).await),
+                    HandoffState::Aborted => return Err(self.put_back(id, error.into()).await),
                     HandoffState::Transferring | HandoffState::Restored => {
                         if is_ruling(&error) {
                             return Err(self.give_up(id, error.into()).await);
@@ -131,7 +144,7 @@ impl<'a> Move<'a> {
                     }
                 },
                 Err(unknown) if is_unknown(&unknown) => {
-                    return Err(self.give_up(id, error.into()).await);
+                    return Err(self.put_back(id, error.into()).await);
                 }
                 Err(asking) => tracing::debug!(error = %asking, "the cloud cannot be asked"),
             }
@@ -146,30 +159,53 @@ impl<'a> Move<'a> {
             .into())
     }
 
-    /// Ends a hand-off that was not committed: the workspace stays where it was.
+    /// Ends a hand-off that was not committed: the workspace stays where it was. Once the commit
+    /// may have been asked for, only an answer of the server tells that it was not.
     pub async fn give_up(&self, id: &HandoffId, error: anyhow::Error) -> anyhow::Error {
-        let name = self.known.name();
-        let told = self.client().abort(id).await;
-        let stays = match &told {
-            Ok(()) => true,
-            Err(answer) if is_unknown(answer) => true,
-            // This process has not asked for the commit, and no other has: it cannot happen.
-            Err(answer) if !is_ruling(answer) && self.earlier.is_none() => {
-                if let Err(fault) = errands::remember(self.core, id, Errand::Abort).await {
-                    tracing::debug!(error = ?fault, "the abort is not remembered");
-                }
-                true
+        match self.client().abort(id).await {
+            Ok(()) => self.put_back(id, error).await,
+            Err(answer) if is_unknown(&answer) => self.put_back(id, error).await,
+            Err(answer) if !is_ruling(&answer) && self.asked(id) == Commit::NotAsked => {
+                tracing::debug!(error = %answer, "the server is told later that it was given up");
+                self.end(id, error).await
             }
-            Err(_) => false,
-        };
-        if !stays {
-            let note = format!(
-                "note: workspace {name} is still being moved; `ff {} {}` continues",
-                self.verb, self.known.id
-            );
-            self.context.out.say(note);
-            return error;
+            Err(_) => {
+                let note = format!(
+                    "note: workspace {} is still being moved; `ff {} {}` continues",
+                    self.known.name(),
+                    self.verb,
+                    self.known.id
+                );
+                self.context.out.say(note);
+                error
+            }
         }
+    }
+
+    /// Whether the commit may have been asked for, by this process or one before it.
+    fn asked(&self, id: &HandoffId) -> Commit {
+        match self.notes.get(id) {
+            Ok(note) => note.map_or(Commit::NotAsked, |note| note.commit),
+            Err(error) => {
+                tracing::debug!(?error, "taken for asked");
+                Commit::MaybeAsked
+            }
+        }
+    }
+
+    /// Ends a hand-off of which the server says that it was not committed.
+    async fn put_back(&self, id: &HandoffId, error: anyhow::Error) -> anyhow::Error {
+        // Should it fail, then the server is told once more that it was given up.
+        let error = self.end(id, error).await;
+        if let Err(fault) = errands::settle(self.core, &self.notes, id).await {
+            tracing::debug!(error = ?fault, "the note stays");
+        }
+        error
+    }
+
+    /// Ends it on this side.
+    async fn end(&self, id: &HandoffId, error: anyhow::Error) -> anyhow::Error {
+        let name = self.known.name();
         if let Err(fault) = self.core.handoff_finish(id, false).await {
             let fault = anyhow::Error::new(fault);
             return error.context(format!("workspace {name} could not be put back: {fault:#}"));
@@ -195,12 +231,17 @@ fn is_ruling(error: &ClientError) -> bool {
 /// How an earlier hand-off of this workspace ended; its id if it is still open.
 async fn settle_earlier(
     core: &Core,
-    client: &CloudClient,
+    cloud: &Connection,
+    notes: &Notes,
     workspace: &WorkspaceId,
 ) -> anyhow::Result<Option<HandoffId>> {
     for (id, of, _) in core.handoffs_unfinished().await? {
-        if of == *workspace && recovery::standing(core, client, &id).await? == Standing::Open {
-            return Ok(Some(id));
+        if of == *workspace {
+            let standing = recovery::standing(core, cloud, notes, &id).await;
+            let moving = || format!("the move of workspace {workspace} was cut");
+            if standing.with_context(moving)? == Standing::Open {
+                return Ok(Some(id));
+            }
         }
     }
     Ok(None)

@@ -1,12 +1,12 @@
 //! Which cloud this installation uses: one small file in the user's configuration directory.
 
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use ff_protocol::UserId;
 use serde::{Deserialize, Serialize};
+
+use crate::files;
 
 /// The cloud and the user there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,12 +44,10 @@ impl Settings {
     /// # Errors
     /// The file cannot be read or is not what we wrote.
     pub fn cloud(&self) -> anyhow::Result<Option<Cloud>> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => {
-                return Err(error).with_context(|| format!("cannot read {}", self.path.display()));
-            }
+        let text = files::read_if_there(&self.path)
+            .with_context(|| format!("cannot read {}", self.path.display()))?;
+        let Some(text) = text else {
+            return Ok(None);
         };
         let content: Content = serde_json::from_str(&text)
             .with_context(|| format!("{} is not a settings file", self.path.display()))?;
@@ -62,29 +60,8 @@ impl Settings {
     /// The directory or file cannot be written.
     pub fn set_cloud(&self, cloud: Cloud) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(&Content { cloud: Some(cloud) })?;
-        self.write(&text)
+        files::write_private(&self.path, &text)
             .with_context(|| format!("cannot write {}", self.path.display()))
-    }
-
-    fn write(&self, text: &str) -> std::io::Result<()> {
-        if let Some(dir) = self.path.parent() {
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(dir)?;
-        }
-        let fresh = self
-            .path
-            .with_extension(format!("json.{}", std::process::id()));
-        let mut file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&fresh)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&fresh, &self.path)
     }
 }
 

@@ -34,7 +34,7 @@ pub fn left_to_do(onboarding: &Onboarding) -> Vec<String> {
         lines.push("log in to GitHub: gh auth login".to_owned());
     }
     if !onboarding.claude.logged_in {
-        lines.push("log in to Claude: claude auth login  (or set ANTHROPIC_API_KEY)".to_owned());
+        lines.push("log in to Claude: claude auth login  (or an API key: {\"env\": {\"ANTHROPIC_API_KEY\": \"...\"}} in ~/.claude/settings.json)".to_owned());
     }
     lines
 }

@@ -1,16 +1,36 @@
 //! Extractors whose refusals are problems like any other.
 
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
 use ff_protocol::ErrorCode;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::ApiError;
 
-/// A JSON body.
-#[derive(FromRequest)]
-#[from_request(via(axum::Json), rejection(ApiError))]
+/// A JSON body: an object. (serde would take an array for a struct as well.)
 pub(crate) struct Json<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let axum::Json(body) = axum::Json::<Value>::from_request(request, state).await?;
+        if !body.is_object() {
+            return Err(ApiError::new(
+                ErrorCode::Invalid,
+                "the body is no JSON object",
+            ));
+        }
+        serde_json::from_value(body).map(Self).map_err(|error| {
+            ApiError::new(
+                ErrorCode::Invalid,
+                format!("the body does not fit: {error}"),
+            )
+        })
+    }
+}
 
 /// Parameters in the path.
 #[derive(FromRequestParts)]

@@ -16,6 +16,12 @@ use crate::{DesktopId, HandoffId, ProjectId, Timestamp, UserId, WorkspaceId};
 /// Version of the bundle's format.
 pub const BUNDLE_FORMAT: u32 = 1;
 
+/// Whether a text is a SHA-256 as parts are named by it: 64 characters of `0-9` and `a-f`.
+pub fn is_sha256(text: &str) -> bool {
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    text.len() == 64 && text.bytes().all(hex)
+}
+
 /// Which way a workspace moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -229,4 +235,24 @@ pub struct Manifest {
 pub struct Restored {
     /// What the receiver computed from what it restored.
     pub fingerprint: Fingerprint,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_sha256;
+
+    #[test]
+    fn a_part_is_named_by_lower_case_hex_of_one_length() {
+        assert!(is_sha256(&"0a".repeat(32)));
+        for text in [
+            "",
+            "ff",
+            &"0A".repeat(32),
+            &"0g".repeat(32),
+            &"0".repeat(65),
+        ] {
+            assert!(!is_sha256(text), "{text}");
+        }
+        assert!(!is_sha256(&format!("../{}", "0".repeat(61))));
+    }
 }

@@ -62,8 +62,21 @@ pub async fn touch(db: &impl ConnectionTrait, id: &str) -> Result<(), DbErr> {
         .map(|_| ())
 }
 
-/// Hand-offs in one of the states that have not moved since `before`, in the
-/// order of their ids, after `after`.
+/// Notes that the agent has heard how a hand-off ended, or never can.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_told(db: &impl ConnectionTrait, id: &str) -> Result<(), DbErr> {
+    Entity::update_many()
+        .filter(Column::Id.eq(id))
+        .col_expr(Column::AgentTold, Expr::value(true))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Hand-offs in one of the states, not told to the agent, that have not moved since `before`, in
+/// the order of their ids, after `after`.
 ///
 /// # Errors
 /// The database fails.
@@ -77,6 +90,7 @@ pub async fn resting(
     let states = states.iter().map(|state| State::from(*state));
     Entity::find()
         .filter(Column::State.is_in(states))
+        .filter(Column::AgentTold.eq(false))
         .filter(Column::UpdatedAt.lte(before))
         .filter(Column::Id.gt(after))
         .order_by_asc(Column::Id)

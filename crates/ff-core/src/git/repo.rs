@@ -2,11 +2,15 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use ff_protocol::vm::GitIdentity;
 
 use super::Git;
-use crate::error::Result;
+use crate::error::{IoContext, Result};
+
+/// An index lock is given up after this long.
+const STALE_LOCK: Duration = Duration::from_secs(10);
 
 impl Git {
     /// Top directory of the checkout that holds this path; `None` when there is none.
@@ -189,6 +193,11 @@ impl Git {
         path: &Path,
         commit: &str,
     ) -> Result<()> {
+        // Forget a directory that was deleted by hand.
+        self.command(repo)
+            .args(["worktree", "prune"])
+            .done()
+            .await?;
         let args = ["worktree", "add", "--detach"].map(std::ffi::OsStr::new);
         self.command(repo)
             .args(args.into_iter().chain([path.as_os_str(), commit.as_ref()]))
@@ -236,6 +245,46 @@ impl Git {
             .args(["checkout", "--quiet", "--detach"])
             .done()
             .await
+    }
+
+    /// Removes the index lock that a killed git left in a worktree. One that is younger than a
+    /// few seconds may belong to a git that still runs.
+    pub async fn clear_stale_lock(&self, dir: &Path) -> Result<()> {
+        let lock = self
+            .command(dir)
+            .args(["rev-parse", "--git-path", "index.lock"])
+            .text()
+            .await?;
+        let lock = dir.join(lock);
+        let age = std::fs::metadata(&lock)
+            .and_then(|meta| meta.modified())
+            .ok()
+            .and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > STALE_LOCK) {
+            tracing::warn!(lock = %lock.display(), "a lock that a killed git left is removed");
+            std::fs::remove_file(&lock).context(|| format!("cannot remove {}", lock.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Whether another branch, here or at the remote, holds a commit.
+    pub async fn is_on_another_branch(
+        &self,
+        repo: &Path,
+        commit: &str,
+        branch: &str,
+    ) -> Result<bool> {
+        let args = [
+            "for-each-ref",
+            "--format=%(refname)",
+            "--contains",
+            commit,
+            "refs/heads",
+            "refs/remotes",
+        ];
+        let holders = self.command(repo).args(args).text().await?;
+        let own = format!("refs/heads/{branch}");
+        Ok(holders.lines().any(|name| name != own))
     }
 
     /// Points a branch at a commit, whatever it pointed to, and checks it out.

@@ -81,6 +81,7 @@ impl Core {
         // The user may have committed since the restore.
         self.check_landing(&record.workspace_id, &project, &git.branch, Some(&git.head))
             .await?;
+        self.git().clear_stale_lock(&dir).await?;
         self.git()
             .check_out_at(&dir, &git.branch, &git.head)
             .await?;

@@ -85,13 +85,19 @@ impl Core {
         }
         for place in places.into_iter().flatten() {
             let known = Some(&place) == retained.as_ref() || Some(&place) == restored.as_ref();
-            if !known && !self.git().is_ancestor(repo, &place, head).await? {
+            let kept = known
+                || self.git().is_ancestor(repo, &place, head).await?
+                || self
+                    .git()
+                    .is_on_another_branch(repo, &place, branch)
+                    .await?;
+            if !kept {
                 let detail = format!(
                     "there are commits here that the other side lacks: {place} on {branch}"
                 );
                 return refused(
                     detail,
-                    "keep them on another branch with `git branch NAME COMMIT`, then reset this one",
+                    "keep them: `git branch NAME COMMIT` in that repository, then try again",
                 );
             }
         }

@@ -228,7 +228,7 @@ impl Core {
         spool.create()?;
         let git = self.git_state(&dir, &workspace).await?;
         let mut parts = Vec::new();
-        let bundle = spool.scratch(REPO);
+        let bundle = spool.scratch(&fresh(REPO));
         if self.git().bundle(&dir, &git.branch, have, &bundle).await? {
             parts.push(spool.store_scratch(&bundle, REPO).await?);
         }
@@ -275,7 +275,7 @@ impl Core {
     }
 
     async fn spool_journal(&self, spool: &Spool, id: &WorkspaceId) -> Result<Part> {
-        let scratch = spool.scratch(JOURNAL);
+        let scratch = spool.scratch(&fresh(JOURNAL));
         let (mut lines, mut after) = (Vec::new(), 0);
         let mut file =
             std::fs::File::create(&scratch).context(|| "cannot write the journal".to_owned())?;
@@ -382,6 +382,11 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// A name that no earlier attempt, perhaps still running, writes to.
+fn fresh(name: &str) -> String {
+    format!("{name}-{}", uuid::Uuid::new_v4())
 }
 
 fn already_moving(workspace: &Workspace) -> Error {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ff_protocol::ErrorCode;
 use ff_protocol::HandoffId;
-use ff_protocol::handoff::Part;
+use ff_protocol::handoff::{Part, is_sha256};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
@@ -130,10 +130,6 @@ pub(super) fn corrupted(name: &str) -> Error {
         format!("part {name} is not what was sent: its hash differs"),
     )
     .hint("run the same command again: the part is sent anew")
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 async fn tempfile_at(path: &Path) -> Result<tokio::fs::File> {

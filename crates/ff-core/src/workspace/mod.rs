@@ -27,10 +27,11 @@ impl Core {
     ) -> Result<Workspace> {
         let project = self.known_project(project).await?;
         let name = name.trim();
-        if name.is_empty() || name.chars().count() > 100 {
+        let fits = !name.is_empty() && name.chars().count() <= 100;
+        if !fits || name.contains(char::is_control) {
             return Err(Error::refused(
                 ErrorCode::Invalid,
-                "a workspace's name has 1 to 100 characters",
+                "a workspace's name has 1 to 100 characters, none of them a control character",
             ));
         }
         let repo = PathBuf::from(&project.repo_path);

@@ -6,10 +6,12 @@ use ff_protocol::UserId;
 use crate::address::acceptable;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::moving::binding;
 use crate::output::fields;
 use crate::settings::{Cloud, user_id_from};
 
-/// Checks the server with a call as this user, then remembers both.
+/// Checks the server with a call as this user, then remembers both. Another one than that of an
+/// open hand-off is refused.
 pub async fn run(context: &Context, url: &str, user: Option<String>) -> anyhow::Result<()> {
     let url = acceptable(url)?;
     let user_id = match user {
@@ -17,14 +19,15 @@ pub async fn run(context: &Context, url: &str, user: Option<String>) -> anyhow::
         None => own_user_id()?,
     };
     let client = CloudClient::new(&url, Auth::User(user_id.clone()))?;
-    let step = context.progress.step(format!("ask {url}"));
-    client.healthz().await?;
-    client.vms().await?;
-    step.done();
     let cloud = Cloud {
         url: client.base_url().to_owned(),
         user_id,
     };
+    binding::may_connect(context, &cloud).await?;
+    let step = context.progress.step(format!("ask {url}"));
+    client.healthz().await?;
+    client.vms().await?;
+    step.done();
     context.settings.set_cloud(cloud.clone())?;
     context.out.result(&cloud, || {
         fields(&[

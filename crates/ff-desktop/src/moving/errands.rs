@@ -1,91 +1,68 @@
-//! Calls about ended hand-offs that could not be delivered, kept until they can.
+//! Telling the server how hand-offs ended that ended here while it did not answer.
 //!
-//! None of them decides where a workspace is: that is settled before an errand is written.
+//! None of this decides where a workspace is: that is settled before.
 
 use ff_client::{ClientError, CloudClient};
 use ff_core::Core;
-use ff_core::store::Store;
 use ff_protocol::{ErrorCode, HandoffId};
-use serde::{Deserialize, Serialize};
 
-const KEY: &str = "handoff_errands";
+use super::notes::Notes;
+use crate::context::Connection;
 
-/// What the server has still to be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Errand {
-    /// The hand-off was given up here.
-    Abort,
-    /// This side has converged.
-    Finalize,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Note {
-    handoff: HandoffId,
-    errand: Errand,
-}
-
-/// Whether there are errands.
-///
-/// # Errors
-/// The records cannot be read.
-pub async fn any(store: &Store) -> anyhow::Result<bool> {
-    Ok(!notes(store).await?.is_empty())
-}
-
-/// Remembers an errand.
-///
-/// # Errors
-/// The records cannot be written.
-pub async fn remember(core: &Core, handoff: &HandoffId, errand: Errand) -> anyhow::Result<()> {
-    let mut notes = notes(core.store()).await?;
-    notes.retain(|note| note.handoff != *handoff);
-    notes.push(Note {
-        handoff: handoff.clone(),
-        errand,
-    });
-    write(core, &notes).await
-}
-
-/// Runs the errands; what the server answers ends an errand, silence keeps it.
+/// Tells the server what it has still to hear of ended hand-offs. What it answers settles one,
+/// silence leaves it for later; other servers' are left alone.
 ///
 /// # Errors
 /// The records cannot be read or written.
-pub async fn run(core: &Core, client: &CloudClient) -> anyhow::Result<()> {
-    let before = notes(core.store()).await?;
-    if before.is_empty() {
-        return Ok(());
-    }
-    let mut left = Vec::new();
-    for note in before {
-        let delivered = match note.errand {
-            Errand::Abort => client.abort(&note.handoff).await,
-            Errand::Finalize => client.finalize(&note.handoff).await.map(|_| ()),
+pub async fn run(core: &Core, cloud: &Connection, notes: &Notes) -> anyhow::Result<()> {
+    for (id, note) in notes.all()? {
+        let record = core.store().handoff(&id).await?;
+        let Some(committed) = record.and_then(|record| record.committed) else {
+            continue;
         };
-        if let Err(error) = delivered
-            && may_succeed_later(&error)
-        {
-            tracing::debug!(%error, handoff = %note.handoff, "an errand is left");
-            left.push(note);
+        if note.cloud == cloud.settings {
+            tell(&cloud.client, notes, &id, committed).await?;
         }
     }
-    write(core, &left).await
+    Ok(())
+}
+
+/// Tells the server how one hand-off ended.
+///
+/// # Errors
+/// The note cannot be removed.
+pub async fn tell(
+    client: &CloudClient,
+    notes: &Notes,
+    id: &HandoffId,
+    committed: bool,
+) -> anyhow::Result<()> {
+    let told = match committed {
+        true => client.finalize(id).await.map(|_| ()),
+        false => client.abort(id).await,
+    };
+    match told {
+        Err(error) if may_succeed_later(&error) => {
+            tracing::debug!(%error, handoff = %id, "the server was not told how it ended");
+            Ok(())
+        }
+        _ => notes.remove(id),
+    }
+}
+
+/// Takes the note of a hand-off away that has ended here and of which the server knows.
+///
+/// # Errors
+/// The records cannot be read, or the note cannot be removed.
+pub async fn settle(core: &Core, notes: &Notes, id: &HandoffId) -> anyhow::Result<()> {
+    let record = core.store().handoff(id).await?;
+    match record.is_some_and(|record| record.committed.is_none()) {
+        true => Ok(()),
+        false => notes.remove(id),
+    }
 }
 
 /// Whether the call is worth another try: the server has not ruled on it.
 fn may_succeed_later(error: &ClientError) -> bool {
     error.is_transient() || error.code() == Some(ErrorCode::Suspended)
-}
-
-async fn notes(store: &Store) -> anyhow::Result<Vec<Note>> {
-    Ok(match store.setting(KEY).await? {
-        Some(text) => serde_json::from_str(&text)?,
-        None => Vec::new(),
-    })
-}
-
-async fn write(core: &Core, notes: &[Note]) -> anyhow::Result<()> {
-    let text = serde_json::to_string(notes)?;
-    Ok(core.store().set_setting(KEY, &text).await?)
 }

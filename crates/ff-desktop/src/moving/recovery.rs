@@ -1,13 +1,14 @@
 //! Hand-offs that a crash or a lost connection left half-way: the server knows how they ended.
 
-use ff_client::{ClientError, CloudClient};
+use ff_client::ClientError;
 use ff_core::Core;
 use ff_protocol::handoff::{Direction, HandoffState};
 use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 
 use crate::context::{Connection, Context};
 use crate::locks;
-use crate::moving::errands::{self, Errand};
+use crate::moving::notes::Notes;
+use crate::moving::{binding, errands};
 
 /// Where an unfinished hand-off stands after the server was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +28,12 @@ pub enum Standing {
 /// # Errors
 /// The local records cannot be read or written.
 pub async fn recover(context: &Context, only: Option<&WorkspaceId>) -> anyhow::Result<()> {
-    let Some(Connection { client, .. }) = context.cloud_if_connected()? else {
+    let Some(cloud) = context.cloud_if_connected()? else {
         return Ok(());
     };
     let store = context.store().await?;
-    if store.unfinished_handoffs().await?.is_empty() && !errands::any(store).await? {
+    let notes = Notes::in_dir(context.data_dir());
+    if store.unfinished_handoffs().await?.is_empty() && notes.all()?.is_empty() {
         return Ok(());
     }
     // Another `ff` runs a session: then it has to wait.
@@ -49,7 +51,7 @@ pub async fn recover(context: &Context, only: Option<&WorkspaceId>) -> anyhow::R
             Direction::Send => "ff send",
             Direction::Pull => "ff pull",
         };
-        match standing(core, &client, &handoff).await {
+        match standing(core, &cloud, &notes, &handoff).await {
             Ok(Standing::Open) => context.out.say(format!(
                 "note: the move of workspace {workspace} was cut; `{command} {workspace}` continues it"
             )),
@@ -59,32 +61,41 @@ pub async fn recover(context: &Context, only: Option<&WorkspaceId>) -> anyhow::R
             )),
         }
     }
-    errands::run(core, &client).await
+    errands::run(core, &cloud, &notes).await
 }
 
-/// Asks the server about one hand-off and follows its word.
+/// Asks the server about one hand-off and follows its word. Only the one that it was begun with
+/// can tell: another one does not know it, whatever became of it.
 ///
 /// # Errors
-/// The server cannot be asked, or the local records cannot be written.
+/// The server cannot be asked or is another one, or the local records cannot be written.
 pub async fn standing(
     core: &Core,
-    client: &CloudClient,
+    cloud: &Connection,
+    notes: &Notes,
     id: &HandoffId,
 ) -> anyhow::Result<Standing> {
-    match client.handoff(id).await {
+    if let Some(note) = notes.get(id)?
+        && note.cloud != cloud.settings
+    {
+        return Err(binding::elsewhere(&note.cloud, &cloud.settings).into());
+    }
+    match cloud.client.handoff(id).await {
         Ok(handoff) => match handoff.state {
             HandoffState::Committed | HandoffState::Finalized => {
-                converge(core, client, id).await?;
+                converge(core, cloud, notes, id).await?;
                 Ok(Standing::Committed)
             }
             HandoffState::Aborted => {
                 core.handoff_finish(id, false).await?;
+                notes.remove(id)?;
                 Ok(Standing::Ended)
             }
             HandoffState::Transferring | HandoffState::Restored => Ok(Standing::Open),
         },
         Err(error) if is_unknown(&error) => {
             core.handoff_finish(id, false).await?;
+            notes.remove(id)?;
             Ok(Standing::Ended)
         }
         Err(error) => Err(error.into()),
@@ -95,13 +106,14 @@ pub async fn standing(
 ///
 /// # Errors
 /// This side cannot converge; the next command tries again.
-pub async fn converge(core: &Core, client: &CloudClient, id: &HandoffId) -> anyhow::Result<()> {
+pub async fn converge(
+    core: &Core,
+    cloud: &Connection,
+    notes: &Notes,
+    id: &HandoffId,
+) -> anyhow::Result<()> {
     core.handoff_finish(id, true).await?;
-    if let Err(error) = client.finalize(id).await {
-        tracing::debug!(%error, handoff = %id, "the server was not told that we converged");
-        errands::remember(core, id, Errand::Finalize).await?;
-    }
-    Ok(())
+    errands::tell(&cloud.client, notes, id, true).await
 }
 
 /// Whether the server says that it has no such hand-off.

@@ -6,10 +6,10 @@ mod request;
 
 use std::time::Instant;
 
-use ff_protocol::SessionId;
 use ff_protocol::session::{
     Activity, LastTurn, Session, SessionDetail, SessionStatus, TurnOutcome,
 };
+use ff_protocol::{SessionId, Timestamp};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -31,6 +31,8 @@ pub struct Before {
     pub last_turn: Option<LastTurn>,
     /// Its last entry in the journal.
     pub seq: u64,
+    /// When its CLI had failed, if it had.
+    pub failed_at: Option<Timestamp>,
 }
 
 impl Before {
@@ -39,6 +41,7 @@ impl Before {
         Self {
             last_turn: detail.session.last_turn.clone(),
             seq: detail.messages.last().map_or(0, |entry| entry.seq),
+            failed_at: failed_at(&detail.session),
         }
     }
 }
@@ -61,7 +64,7 @@ pub async fn until_end(
     let mut render = Render::new(session.id.clone(), before.seq);
     let mut latest = session.clone();
     let mut told_to_stop = false;
-    while !has_ended(&latest, before.last_turn.as_ref()) {
+    while !has_ended(&latest, &before) {
         let happenings = tokio::select! {
             happenings = events.next() => happenings?,
             () = context.stop().cancelled(), if !told_to_stop => {
@@ -99,12 +102,16 @@ pub async fn until_end(
 }
 
 /// Whether the turn that began after `before` is over.
-fn has_ended(session: &Session, before: Option<&LastTurn>) -> bool {
-    let turned = session.last_turn.is_some() && session.last_turn.as_ref() != before;
+fn has_ended(session: &Session, before: &Before) -> bool {
+    let turned = session.last_turn.is_some() && session.last_turn != before.last_turn;
     match session.status {
-        SessionStatus::Failed => true,
+        SessionStatus::Failed => failed_at(session) != before.failed_at,
         _ => turned && session.activity == Activity::Idle,
     }
+}
+
+fn failed_at(session: &Session) -> Option<Timestamp> {
+    (session.status == SessionStatus::Failed).then_some(session.updated_at)
 }
 
 /// The error of a session whose turn did not complete.

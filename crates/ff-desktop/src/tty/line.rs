@@ -121,7 +121,7 @@ fn of_socket(event: TerminalEvent) -> Option<LineEvent> {
             "connection lost, trying again: {why}"
         ))),
         TerminalEvent::Suspended => Some(LineEvent::Note(
-            "the VM went to sleep; type to wake it".into(),
+            "the VM went to sleep, and its programs ended; leave and open the terminal again to wake it".into(),
         )),
         TerminalEvent::Attached { .. } | TerminalEvent::Resized(_) => None,
     }

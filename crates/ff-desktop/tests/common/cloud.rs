@@ -64,13 +64,15 @@ impl Cloud {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let (seen, stopping) = (Arc::clone(&requests), Arc::clone(&stop));
-        let handler: Box<Handler> = Box::new(handler);
+        let handler: Arc<Handler> = Arc::new(handler);
         let thread = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopping.load(Ordering::SeqCst) {
                     return;
                 }
-                serve(stream.unwrap(), &seen, &handler);
+                let (stream, seen) = (stream.unwrap(), Arc::clone(&seen));
+                let handler = Arc::clone(&handler);
+                std::thread::spawn(move || serve(stream, &seen, &*handler));
             }
         });
         Self {

@@ -68,10 +68,15 @@ async fn main() -> anyhow::Result<ExitCode> {
 
 /// Resolves when the user or the system asks to stop.
 async fn interrupted() {
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+    let signals = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::hangup()),
+    );
+    let (Ok(mut terminate), Ok(mut hangup)) = signals else {
         return;
     };
     tokio::select! {
+        _ = hangup.recv() => {}
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
     }

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 use super::process::Run;
@@ -53,12 +54,25 @@ pub async fn labelled(instance: &str) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// Removes containers, volumes and networks of one server. Blocks: it also runs when a test
-/// has failed.
+/// Removes containers, volumes and networks of one server, until two looks in a row find none: a
+/// call the server made last may still be under way. Blocks: it also runs when a test has failed.
 ///
 /// # Errors
 /// Docker refuses.
 pub fn remove_labelled(instance: &str) -> Result<()> {
+    let mut empty = 0;
+    for _ in 0..20 {
+        empty = if remove_once(instance)? { 0 } else { empty + 1 };
+        if empty == 2 {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    bail!("containers or volumes of {instance} keep coming back")
+}
+
+/// Removes what is there now; `false` when that is nothing.
+fn remove_once(instance: &str) -> Result<bool> {
     let filter = format!("label={INSTANCE}={instance}");
     let kinds: [(&[&str], &[&str]); 3] = [
         (&["ps", "--all", "--quiet"], &["rm", "--force", "--volumes"]),
@@ -66,9 +80,11 @@ pub fn remove_labelled(instance: &str) -> Result<()> {
         (&["network", "ls", "--quiet"], &["network", "rm"]),
     ];
     let docker = |args: &[&str]| std::process::Command::new("docker").args(args).output();
+    let mut any = false;
     for (list, remove) in kinds {
         let found = docker(&[list, &["--filter", &filter]].concat())?;
         for name in String::from_utf8_lossy(&found.stdout).lines() {
+            any = true;
             let removed = docker(&[remove, &[name]].concat())?;
             ensure!(
                 removed.status.success(),
@@ -77,7 +93,7 @@ pub fn remove_labelled(instance: &str) -> Result<()> {
             );
         }
     }
-    Ok(())
+    Ok(any)
 }
 
 /// A field of `docker inspect`.

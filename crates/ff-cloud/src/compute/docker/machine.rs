@@ -7,7 +7,7 @@ use bollard::models::{
 };
 use ff_protocol::VmId;
 
-use super::names::{self, INSTANCE_LABEL, VM_LABEL, home_name};
+use super::names::{self, VM_LABEL, home_name};
 use crate::compute::{AGENT_PORT, Machine, Power};
 use crate::config::VmSettings;
 
@@ -84,12 +84,7 @@ pub fn belongs_to(found: &ContainerInspectResponse, instance_id: &str, vm: &VmId
         .config
         .as_ref()
         .and_then(|config| config.labels.as_ref());
-    let label = |name| {
-        labels
-            .and_then(|labels| labels.get(name))
-            .map(String::as_str)
-    };
-    label(INSTANCE_LABEL) == Some(instance_id) && label(VM_LABEL) == Some(vm.as_str())
+    labels.is_some_and(|labels| names::are_labels_of(labels, instance_id, vm))
 }
 
 /// What an inspection says.

@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use bollard::models::{ContainerCreateResponse, ContainerInspectResponse, VolumeCreateRequest};
+use bollard::models::{
+    ContainerCreateResponse, ContainerInspectResponse, Volume, VolumeCreateRequest,
+};
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions,
     RemoveVolumeOptions, StartContainerOptions, StopContainerOptions,
@@ -79,10 +81,26 @@ impl DockerProvider {
         if machine::belongs_to(&found, &self.instance_id, vm) {
             return Ok(Some(found));
         }
-        Err(ComputeError::Failed {
-            action: "use a container",
-            message: format!("{name} is there and does not belong to this server"),
-        })
+        Err(foreign("use a container", &name))
+    }
+
+    /// Whether the VM's home is there.
+    async fn find_home(&self, vm: &VmId) -> Result<bool, ComputeError> {
+        let name = home_name(vm);
+        let docker = self.engine.client().await?;
+        let question = docker.inspect_volume(&name);
+        match self.engine.call("inspect a volume", question).await {
+            Ok(found) => self.own_home(vm, &found).map(|()| true),
+            Err(error) if is_status(&error, MISSING) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn own_home(&self, vm: &VmId, found: &Volume) -> Result<(), ComputeError> {
+        if names::are_labels_of(&found.labels, &self.instance_id, vm) {
+            return Ok(());
+        }
+        Err(foreign("use a volume", &found.name))
     }
 
     async fn create_container(
@@ -121,6 +139,13 @@ impl DockerProvider {
     }
 }
 
+fn foreign(action: &'static str, name: &str) -> ComputeError {
+    ComputeError::Failed {
+        action,
+        message: format!("{name} is there and does not belong to this server"),
+    }
+}
+
 impl Provider for DockerProvider {
     fn ping(&self) -> Answer<'_, ()> {
         Box::pin(async move {
@@ -132,7 +157,7 @@ impl Provider for DockerProvider {
 
     fn ensure_home<'a>(&'a self, vm: &'a VmId) -> Answer<'a, bool> {
         Box::pin(async move {
-            if self.home_exists(vm).await? {
+            if self.find_home(vm).await? {
                 return Ok(false);
             }
             let request = VolumeCreateRequest {
@@ -142,26 +167,21 @@ impl Provider for DockerProvider {
             };
             let docker = self.engine.client().await?;
             let question = docker.create_volume(request);
-            self.engine.call("create a volume", question).await?;
-            Ok(true)
+            // The engine gives the one there is when somebody was faster.
+            let made = self.engine.call("create a volume", question).await?;
+            self.own_home(vm, &made).map(|()| true)
         })
     }
 
     fn home_exists<'a>(&'a self, vm: &'a VmId) -> Answer<'a, bool> {
-        Box::pin(async move {
-            let name = home_name(vm);
-            let docker = self.engine.client().await?;
-            let question = docker.inspect_volume(&name);
-            match self.engine.call("inspect a volume", question).await {
-                Ok(_) => Ok(true),
-                Err(error) if is_status(&error, MISSING) => Ok(false),
-                Err(error) => Err(error.into()),
-            }
-        })
+        Box::pin(self.find_home(vm))
     }
 
     fn remove_home<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
         Box::pin(async move {
+            if !self.find_home(vm).await? {
+                return Ok(());
+            }
             let name = home_name(vm);
             let docker = self.engine.client().await?;
             let question = docker.remove_volume(&name, None::<RemoveVolumeOptions>);

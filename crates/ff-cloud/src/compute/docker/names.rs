@@ -27,3 +27,10 @@ pub fn labels(instance_id: &str, vm: &VmId) -> HashMap<String, String> {
     ]
     .into()
 }
+
+/// Whether these labels say that something belongs to that VM of that server.
+pub fn are_labels_of(found: &HashMap<String, String>, instance_id: &str, vm: &VmId) -> bool {
+    labels(instance_id, vm)
+        .iter()
+        .all(|(name, value)| found.get(name) == Some(value))
+}

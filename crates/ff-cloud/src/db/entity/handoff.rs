@@ -66,6 +66,8 @@ pub struct Model {
     pub request_digest: String,
     /// Whether the workspace came into the mirror with this hand-off, and leaves it on abort.
     pub new_workspace: bool,
+    /// Whether the VM's agent has heard how it ended, or never can.
+    pub agent_told: bool,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
 }

@@ -3,12 +3,16 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_first_tables;
+mod m0002_agent_told;
 
 /// All migrations in their order.
 pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first_tables::Migration)]
+        vec![
+            Box::new(m0001_first_tables::Migration),
+            Box::new(m0002_agent_told::Migration),
+        ]
     }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::http::forward::to_agent;
 use crate::http::{DevUser, Failure, Path, Query};
-use crate::services::workspace::{Purpose, Route};
+use crate::services::workspace::Purpose;
 use crate::{App, Result};
 
 /// Whether a read may wake the VM.
@@ -21,7 +21,7 @@ pub struct Wake {
 #[derive(Debug, Deserialize)]
 #[allow(dead_code)]
 pub struct Place {
-    vm: VmId,
+    pub(super) vm: VmId,
     terminal: Option<TerminalId>,
 }
 
@@ -37,8 +37,7 @@ pub async fn read(
         true => Purpose::Intent,
         false => Purpose::Read,
     };
-    let route = route(&app, &user, &place, purpose).await?;
-    Ok(to_agent(&route, request).await?)
+    Ok(pass(app, user, place, purpose, request).await?)
 }
 
 /// Opens or closes a terminal, which wakes the VM.
@@ -48,17 +47,19 @@ pub async fn change(
     Path(place): Path<Place>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let route = route(&app, &user, &place, Purpose::Intent).await?;
-    Ok(to_agent(&route, request).await?)
+    Ok(pass(app, user, place, Purpose::Intent, request).await?)
 }
 
-/// The way to the VM's agent, if the caller may see the VM.
-pub(super) async fn route(
-    app: &App,
-    user: &DevUser,
-    place: &Place,
+async fn pass(
+    app: App,
+    user: DevUser,
+    place: Place,
     purpose: Purpose,
-) -> Result<Route> {
-    app.vms.get(&place.vm, user.0.as_ref()).await?;
-    app.workspaces.vm_route(&place.vm, purpose).await
+    request: Request,
+) -> Result<Response> {
+    let route = app
+        .workspaces
+        .vm_route(&place.vm, user.0.as_ref(), purpose)
+        .await?;
+    to_agent(&route, request).await
 }

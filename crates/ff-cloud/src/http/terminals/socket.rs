@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 
-use super::forwarded::{Place, route};
+use super::forwarded::Place;
 use crate::App;
 use crate::http::{DevUser, Failure, Path, Upgrade};
 use crate::services::workspace::Purpose;
@@ -18,6 +18,9 @@ pub async fn socket(
     uri: Uri,
     Upgrade(upgrade): Upgrade,
 ) -> Result<Response, Failure> {
-    let route = route(&app, &user, &place, Purpose::Intent).await?;
+    let route = app
+        .workspaces
+        .vm_route(&place.vm, user.0.as_ref(), Purpose::Intent)
+        .await?;
     Ok(relay(app, route, Caller { uri: &uri, upgrade }).await?)
 }

@@ -14,7 +14,6 @@ pub async fn delete(
     user: DevUser,
     Path(vm): Path<VmId>,
 ) -> Result<StatusCode, Failure> {
-    app.vms.get(&vm, user.0.as_ref()).await?;
-    app.vms.delete(&vm).await?;
+    app.vms.delete(&vm, user.0.as_ref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -6,7 +6,6 @@ use ff_protocol::vm::Onboarding;
 use serde::Deserialize;
 
 use crate::App;
-use crate::agent::failure;
 use crate::http::{DevUser, Failure, Json, Path, Query};
 
 /// Whether a read may wake the VM.
@@ -23,11 +22,6 @@ pub async fn onboarding(
     Path(vm): Path<VmId>,
     Query(Wake { wake }): Query<Wake>,
 ) -> Result<Json<Onboarding>, Failure> {
-    app.vms.get(&vm, user.0.as_ref()).await?;
-    let endpoint = match wake {
-        true => app.vms.awake(&vm).await?,
-        false => app.vms.running(&vm).await?,
-    };
-    let agent = app.agents.client(&endpoint).await?;
-    Ok(Json(agent.onboarding().await.map_err(failure)?))
+    let seen = app.vms.onboarding(&vm, user.0.as_ref(), wake).await?;
+    Ok(Json(seen))
 }

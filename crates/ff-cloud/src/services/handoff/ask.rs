@@ -82,6 +82,7 @@ pub(super) fn new_row(
         state: State::Transferring,
         request_digest: digest.to_owned(),
         new_workspace: false,
+        agent_told: false,
         created_at: now,
         updated_at: now,
     })
@@ -96,13 +97,11 @@ pub(super) fn planned(plan: &Plan) -> workspaces::Shown<'_> {
     }
 }
 
-/// Identity of what is asked for, whoever is said to ask.
+/// Identity of what is asked for. Without what may change until a hand-off is taken up again:
+/// who is said to ask, the plan, and the commits the desktop has.
 pub(super) fn digest(ask: &CreateHandoff) -> Result<String> {
-    let ask = CreateHandoff {
-        user_id: None,
-        ..ask.clone()
-    };
-    let json = serde_json::to_vec(&ask).map_err(|error| Error::Bug(error.to_string()))?;
+    let same = (ask.direction, &ask.workspace_id, &ask.desktop_id, ask.epoch);
+    let json = serde_json::to_vec(&same).map_err(|error| Error::Bug(error.to_string()))?;
     Ok(hex::encode(Sha256::digest(json)))
 }
 

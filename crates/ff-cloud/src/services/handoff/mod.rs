@@ -10,9 +10,6 @@ mod outcome;
 mod sweep;
 mod transfer;
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex};
-
 use ff_client::AgentClient;
 use ff_protocol::handoff::{Direction, Handoff, HandoffState};
 use ff_protocol::{ErrorCode, HandoffId, UserId};
@@ -34,8 +31,6 @@ pub struct HandoffService {
     vms: VmService,
     agents: AgentLink,
     lifecycle: Lifecycle,
-    /// Committed hand-offs whose agent knows.
-    told: Arc<Mutex<HashSet<String>>>,
 }
 
 impl HandoffService {
@@ -46,7 +41,6 @@ impl HandoffService {
             vms,
             agents,
             lifecycle,
-            told: Arc::default(),
         }
     }
 

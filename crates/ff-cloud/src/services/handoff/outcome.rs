@@ -1,6 +1,5 @@
 //! The end of a hand-off: commit, finalize, abort.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use ff_protocol::handoff::{Finish, Handoff, HandoffState};
@@ -16,8 +15,6 @@ use crate::{Error, Result};
 
 /// Longest wait for an agent that is told an outcome in passing.
 const PASSING: Duration = Duration::from_secs(10);
-/// Most hand-offs remembered as told; beyond that agents are told again, which is harmless.
-const REMEMBERED: usize = 10_000;
 
 impl HandoffService {
     /// Moves ownership: one transaction that finds owner, epoch and hand-off as they were, or
@@ -80,9 +77,7 @@ impl HandoffService {
         let from = ready_for(row, Act::Finalize);
         handoffs::advance(&tx, &row.id, &from, HandoffState::Finalized).await?;
         workspaces::release(&tx, row).await?;
-        tx.commit().await?;
-        self.told().remove(&row.id);
-        Ok(())
+        Ok(tx.commit().await?)
     }
 
     /// Gives a hand-off up; nothing has moved. The same call again has no further effect.
@@ -125,9 +120,9 @@ impl HandoffService {
             .map_err(failure)
     }
 
-    /// Tells the agent the outcome if its VM runs. A failure is only logged: a commit is told
-    /// again by the sweep, and what an agent holds of an abort is stale after the next contact.
-    pub(super) async fn tell_quietly(&self, row: &Model, committed: bool) {
+    /// Tells the agent the outcome if its VM runs; says whether it need not be told again. A
+    /// failure is only logged: the sweep tells again what was missed.
+    pub(super) async fn tell_quietly(&self, row: &Model, committed: bool) -> bool {
         let telling = async {
             let agent = self.running_agent(row).await?;
             let id = super::parse(row.id.clone())?;
@@ -136,23 +131,32 @@ impl HandoffService {
                 .await
                 .map_err(failure)
         };
-        match tokio::time::timeout(PASSING, telling).await {
-            Ok(Ok(())) if committed => {
-                let mut told = self.told();
-                if told.len() >= REMEMBERED {
-                    told.clear();
-                }
-                told.insert(row.id.clone());
+        let answer = match tokio::time::timeout(PASSING, telling).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::info!(handoff = %row.id, "the agent took too long to be told");
+                return false;
             }
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::info!(handoff = %row.id, error = %chain(&error), "the agent was not told");
-            }
-            Err(_) => tracing::info!(handoff = %row.id, "the agent took too long to be told"),
+        };
+        if let Err(error) = &answer {
+            tracing::debug!(handoff = %row.id, error = %chain(error), "the agent was not told");
         }
+        if !is_settled(&answer, committed) {
+            return false;
+        }
+        if let Err(error) = handoffs::set_told(self.db.write(), &row.id).await {
+            tracing::warn!(handoff = %row.id, error = %chain(&error), "not noted as told");
+        }
+        true
     }
+}
 
-    pub(super) fn told(&self) -> std::sync::MutexGuard<'_, std::collections::HashSet<String>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whether the same again would change nothing: the agent has taken it or says that it never
+/// will, or there is nobody left to be told.
+fn is_settled(answer: &Result<()>, committed: bool) -> bool {
+    match answer.as_ref().map_err(Error::code) {
+        Ok(()) | Err(ErrorCode::Gone | ErrorCode::NotFound) => true,
+        Err(ErrorCode::Conflict) => !committed,
+        Err(_) => false,
     }
 }

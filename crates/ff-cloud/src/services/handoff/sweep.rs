@@ -1,5 +1,6 @@
 //! What is done about hand-offs that nobody drives any more.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -43,22 +44,28 @@ impl HandoffService {
         });
     }
 
-    /// Tells agents of commits they may have missed, and gives abandoned hand-offs up.
+    /// Gives abandoned hand-offs up, and tells agents that run of the ends they have missed.
     ///
     /// # Errors
     /// The database fails.
     pub async fn sweep(&self) -> Result<()> {
-        let now = clock::now();
-        for row in self.resting(&[HandoffState::Committed], now).await? {
-            if !self.told().contains(&row.id) {
-                self.tell_quietly(&row, true).await;
-            }
-        }
         let open = [HandoffState::Transferring, HandoffState::Restored];
-        for row in self.resting(&open, now - ABANDONED).await? {
+        for row in self.resting(&open, clock::now() - ABANDONED).await? {
             if self.give_up(&row).await? {
                 tracing::info!(handoff = %row.id, "an abandoned hand-off is given up");
-                self.tell_quietly(&row, false).await;
+            }
+        }
+        self.tell_again().await
+    }
+
+    /// One agent that does not answer holds a sweep up once, whatever it has missed.
+    async fn tell_again(&self) -> Result<()> {
+        let mut deaf: HashSet<String> = HashSet::new();
+        let ended = [HandoffState::Committed, HandoffState::Aborted];
+        for row in self.resting(&ended, clock::now()).await? {
+            let committed = HandoffState::from(row.state) == HandoffState::Committed;
+            if !deaf.contains(&row.vm_id) && !self.tell_quietly(&row, committed).await {
+                deaf.insert(row.vm_id);
             }
         }
         Ok(())

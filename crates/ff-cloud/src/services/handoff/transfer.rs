@@ -1,17 +1,23 @@
 //! The bundle's way through the server: streamed, never stored.
 
+use std::time::{Duration, Instant};
+
 use ff_client::ByteStream;
-use ff_protocol::handoff::{BUNDLE_FORMAT, HandoffState, Manifest, Restored};
+use ff_protocol::handoff::{BUNDLE_FORMAT, HandoffState, Manifest, Restored, is_sha256};
 use ff_protocol::{ErrorCode, HandoffId, UserId};
+use futures_util::StreamExt;
 
 use super::{Act, HandoffService, ready_for};
 use crate::agent::failure;
 use crate::db::entity::handoff::Model;
 use crate::db::{handoffs, workspaces};
+use crate::error::chain;
 use crate::{Error, Result};
 
 /// Most parts of one bundle.
 const PARTS: usize = 10_000;
+/// How often it is noted that a part still streams.
+const STREAMING: Duration = Duration::from_secs(60);
 
 impl HandoffService {
     /// Streams one part into the VM, `size` bytes.
@@ -31,7 +37,7 @@ impl HandoffService {
         let agent = self.agent(&row).await?;
         handoffs::touch(self.db.write(), &row.id).await?;
         agent
-            .put_part(id, sha256, size, body)
+            .put_part(id, sha256, size, self.streaming(&row, body))
             .await
             .map_err(failure)?;
         Ok(handoffs::touch(self.db.write(), &row.id).await?)
@@ -51,7 +57,21 @@ impl HandoffService {
         let (row, _) = self.row_for(id, user, Act::GetPart).await?;
         let agent = self.agent(&row).await?;
         handoffs::touch(self.db.write(), &row.id).await?;
-        agent.get_part(id, sha256).await.map_err(failure)
+        let body = agent.get_part(id, sha256).await.map_err(failure)?;
+        Ok(self.streaming(&row, body))
+    }
+
+    /// The pieces of a part, whose hand-off is not taken for abandoned while they pass.
+    fn streaming(&self, row: &Model, body: ByteStream) -> ByteStream {
+        let (db, id) = (self.db.clone(), row.id.clone());
+        noting(body, STREAMING, move || {
+            let (db, id) = (db.clone(), id.clone());
+            async move {
+                if let Err(error) = handoffs::touch(db.write(), &id).await {
+                    tracing::warn!(handoff = %id, error = %chain(&error), "not noted as streaming");
+                }
+            }
+        })
     }
 
     /// Lets the VM restore the workspace from the parts it has.
@@ -145,7 +165,52 @@ fn check_sha256(text: &str) -> Result<()> {
     }
 }
 
-fn is_sha256(text: &str) -> bool {
-    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    text.len() == 64 && text.bytes().all(hex)
+/// The pieces of a body; `note` is called with the first one and then at most once in `every`,
+/// and each piece waits for it.
+fn noting<F>(body: ByteStream, every: Duration, note: impl Fn() -> F + Send + 'static) -> ByteStream
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut last: Option<Instant> = None;
+    Box::pin(body.then(move |piece| {
+        let due = last.is_none_or(|last| last.elapsed() >= every);
+        if due {
+            last = Some(Instant::now());
+        }
+        let noted = due.then(&note);
+        async move {
+            if let Some(noted) = noted {
+                noted.await;
+            }
+            piece
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use futures_util::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pieces_are_noted_at_most_once_in_so_long() {
+        for (every, expected) in [(Duration::ZERO, 3), (Duration::from_secs(3600), 1)] {
+            let notes = Arc::new(AtomicUsize::default());
+            let counted = notes.clone();
+            let pieces = ["a", "b", "c"].map(|piece| Ok(piece.into()));
+            let body = noting(Box::pin(stream::iter(pieces)), every, move || {
+                let counted = counted.clone();
+                async move {
+                    counted.fetch_add(1, SeqCst);
+                }
+            });
+            let passed: Vec<_> = body.map(Result::unwrap).collect().await;
+            assert_eq!(passed, ["a", "b", "c"]);
+            assert_eq!(notes.load(SeqCst), expected);
+        }
+    }
 }

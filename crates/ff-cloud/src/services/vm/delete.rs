@@ -1,7 +1,7 @@
 //! Removing a VM with its home.
 
-use ff_protocol::VmId;
 use ff_protocol::vm::VmState;
+use ff_protocol::{UserId, VmId};
 use tokio::sync::oneshot;
 
 use super::VmService;
@@ -10,12 +10,14 @@ use crate::db::workspaces;
 use crate::{Error, Result, error};
 
 impl VmService {
-    /// Removes a VM, its container and its home. When the provider fails, the VM stays
+    /// Removes a VM of this user (or anyone's), its container and its home. When the provider fails, the VM stays
     /// `terminating`, and the reconciler goes on with it.
     ///
     /// # Errors
-    /// `not_found`; `compute_unavailable` when it could not be finished now.
-    pub async fn delete(&self, id: &VmId) -> Result<()> {
+    /// `not_found`, also when it is another user's; `compute_unavailable` when it could not be
+    /// finished now.
+    pub async fn delete(&self, id: &VmId, user: Option<&UserId>) -> Result<()> {
+        self.get(id, user).await?;
         loop {
             let row = self.row(id).await?;
             let marked = VmState::from(row.state) == VmState::Terminating

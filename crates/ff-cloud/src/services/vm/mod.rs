@@ -28,6 +28,7 @@ mod delete;
 mod drivers;
 mod failure;
 mod health;
+mod onboarding;
 mod reconcile;
 mod sleep;
 pub mod state;

@@ -106,7 +106,7 @@ fn suspended() -> Error {
         ErrorCode::Suspended,
         "the VM is asleep, and this call does not wake it",
     )
-    .hint("add ?wake=true to wake it")
+    .hint("a prompt or a terminal wakes it; over REST, add ?wake=true")
 }
 
 fn gone() -> Error {

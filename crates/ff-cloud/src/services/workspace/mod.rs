@@ -99,14 +99,25 @@ impl WorkspaceService {
             )
             .hint("use it there, or move it here with `ff send`"));
         }
-        self.vm_route(&parse(row.vm_id)?, purpose).await
+        self.to_agent(&parse(row.vm_id)?, purpose).await
     }
 
-    /// The way to the agent of a VM, which the caller may use.
+    /// The way to the agent of a VM of this user, or anyone's for `None`.
     ///
     /// # Errors
-    /// What finding and waking the VM may answer; `agent_unavailable`.
-    pub async fn vm_route(&self, vm: &VmId, purpose: Purpose) -> Result<Route> {
+    /// `not_found`, also when it is another user's; what finding and waking the VM may answer;
+    /// `agent_unavailable`.
+    pub async fn vm_route(
+        &self,
+        vm: &VmId,
+        user: Option<&UserId>,
+        purpose: Purpose,
+    ) -> Result<Route> {
+        self.vms.get(vm, user).await?;
+        self.to_agent(vm, purpose).await
+    }
+
+    async fn to_agent(&self, vm: &VmId, purpose: Purpose) -> Result<Route> {
         let endpoint = match purpose {
             Purpose::Intent => self.vms.awake(vm).await?,
             Purpose::Read => self.vms.running(vm).await?,

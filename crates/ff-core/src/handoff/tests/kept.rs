@@ -282,3 +282,79 @@ async fn finishing_many_times_at_once_is_finishing_once() {
         newer
     );
 }
+
+#[tokio::test]
+async fn a_copy_that_was_deleted_here_is_made_again() {
+    let world = World::new().await;
+    let path = world.workspace.worktree_path.clone().unwrap();
+    let there = world.send().await;
+    std::fs::remove_dir_all(&path).unwrap();
+    let made_there = world.commit(&world.vm, &there.worktree_path.unwrap(), "cloud.txt");
+    world.pull(2).await;
+    let here = git(
+        &world.desktop.home,
+        Path::new(&path),
+        &["rev-parse", "HEAD"],
+    );
+    assert_eq!(here, made_there);
+}
+
+#[tokio::test]
+async fn a_commit_kept_on_another_branch_lets_the_pull_go_on() {
+    let world = World::new().await;
+    let path = world.workspace.worktree_path.clone().unwrap();
+    let there = world.send().await;
+    let late = world.commit(&world.desktop, &path, "late.txt");
+    world.commit(&world.vm, &there.worktree_path.unwrap(), "cloud.txt");
+    let error = pull_up_to_restore(&world, 2).await.unwrap_err();
+    assert!(error.to_string().contains("git branch"), "{error}");
+    git(
+        &world.desktop.home,
+        Path::new(&path),
+        &["branch", "kept", &late],
+    );
+    let id = pull_up_to_restore(&world, 2).await.unwrap();
+    world.converge(&id).await;
+    assert_eq!(
+        git(
+            &world.desktop.home,
+            Path::new(&path),
+            &["rev-parse", "kept"]
+        ),
+        late
+    );
+}
+
+#[tokio::test]
+async fn a_lock_that_a_killed_git_left_does_not_stop_the_finish() {
+    let world = World::new().await;
+    let (out, manifest) = world.prepare_send().await;
+    world.carry(&world.desktop, &world.vm, &manifest).await;
+    world
+        .vm
+        .core
+        .handoff_restore(&out.handoff_id, &manifest)
+        .await
+        .unwrap();
+    let project = world.vm.core.projects().await.unwrap().remove(0);
+    let worktrees = Path::new(&project.repo_path).join(".git/worktrees");
+    let private = std::fs::read_dir(worktrees)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let lock = std::fs::File::create(private.join("index.lock")).unwrap();
+    assert!(
+        world
+            .vm
+            .core
+            .handoff_finish(&out.handoff_id, true)
+            .await
+            .is_err(),
+        "it may be in use"
+    );
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    lock.set_modified(long_ago).unwrap();
+    world.converge(&out.handoff_id).await;
+}

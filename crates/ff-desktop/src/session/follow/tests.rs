@@ -61,18 +61,22 @@ fn known() -> Known {
 #[test]
 fn a_turn_ends_when_a_new_one_is_over_and_nothing_works() {
     let mut now = session();
-    assert!(!has_ended(&now, None));
+    assert!(!has_ended(&now, &Before::default()));
     now.last_turn = Some(turn(TurnOutcome::Completed, "2026-01-01T00:00:01Z"));
-    assert!(!has_ended(&now, None), "the CLI still works");
+    assert!(!has_ended(&now, &Before::default()), "the CLI still works");
     now.activity = Activity::Idle;
-    assert!(has_ended(&now, None));
-    let before = now.last_turn.clone();
-    assert!(
-        !has_ended(&now, before.as_ref()),
-        "that was the turn before"
-    );
+    assert!(has_ended(&now, &Before::default()));
+    let mut before = Before {
+        last_turn: now.last_turn.clone(),
+        ..Before::default()
+    };
+    assert!(!has_ended(&now, &before), "that was the turn before");
     now.status = SessionStatus::Failed;
-    assert!(has_ended(&now, before.as_ref()));
+    assert!(has_ended(&now, &before));
+    before.failed_at = Some(now.updated_at);
+    assert!(!has_ended(&now, &before), "it had failed before");
+    now.updated_at += std::time::Duration::from_secs(1);
+    assert!(has_ended(&now, &before), "it failed again");
 }
 
 #[test]
