@@ -9,6 +9,7 @@
 mod arrival;
 mod finish;
 mod landing;
+mod pack;
 mod receive;
 mod restore;
 mod send;

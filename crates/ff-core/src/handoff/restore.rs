@@ -7,7 +7,7 @@ use ff_protocol::{ErrorCode, HandoffId};
 
 use super::arrival::{check_manifest, invalid, read_journal};
 use super::incoming_ref;
-use super::send::hashes;
+use super::pack::hashes;
 use super::spool::{JOURNAL, REPO, Spool, TRANSCRIPTS};
 use crate::core::{Core, private_dir};
 use crate::error::{Error, Result};

@@ -167,10 +167,10 @@ mod tests {
         );
         let denied = not_started(claude, &io::ErrorKind::PermissionDenied.into());
         assert!(denied.contains("`claude --version`"), "{denied}");
-        let stub = not_ready(claude, ExitStatus::from_raw(127 << 8), "no such file");
+        let refused = not_ready(claude, ExitStatus::from_raw(127 << 8), "no such file");
         assert!(
-            stub.contains("not installed") && stub.ends_with("no such file"),
-            "{stub}"
+            refused.contains("not installed") && refused.ends_with("no such file"),
+            "{refused}"
         );
     }
 

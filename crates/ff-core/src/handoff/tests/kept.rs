@@ -77,22 +77,10 @@ async fn a_pull_does_not_overwrite_another_branch_of_the_desktop() {
 async fn a_commit_made_while_the_send_ended_stops_the_next_pull() {
     let world = World::new().await;
     let path = world.workspace.worktree_path.clone().unwrap();
-    let (out, manifest) = world.prepare_send().await;
-    world.carry(&world.desktop, &world.vm, &manifest).await;
-    world
-        .vm
-        .core
-        .handoff_restore(&out.handoff_id, &manifest)
-        .await
-        .unwrap();
-    world
-        .desktop
-        .core
-        .handoff_unchanged(&out.handoff_id)
-        .await
-        .unwrap();
+    let id = world.restored().await;
+    world.desktop.core.handoff_unchanged(&id).await.unwrap();
     let late = world.commit(&world.desktop, &path, "late.txt");
-    let there = world.converge(&out.handoff_id).await;
+    let there = world.converge(&id).await;
     world.commit(&world.vm, &there.worktree_path.unwrap(), "cloud.txt");
     let error = pull_up_to_restore(&world, 2).await.unwrap_err();
     assert!(error.to_string().contains(&late), "{error}");
@@ -224,20 +212,8 @@ async fn an_abort_that_the_vm_missed_does_not_lock_the_workspace() {
 #[tokio::test]
 async fn a_commit_that_the_vm_missed_is_taken_up_by_the_next_hand_off() {
     let world = World::new().await;
-    let (out, manifest) = world.prepare_send().await;
-    world.carry(&world.desktop, &world.vm, &manifest).await;
-    world
-        .vm
-        .core
-        .handoff_restore(&out.handoff_id, &manifest)
-        .await
-        .unwrap();
-    world
-        .desktop
-        .core
-        .handoff_finish(&out.handoff_id, true)
-        .await
-        .unwrap();
+    let id = world.restored().await;
+    world.desktop.core.handoff_finish(&id, true).await.unwrap();
     let id = pull_up_to_restore(&world, 2).await.unwrap();
     world.converge(&id).await;
     let back = world
@@ -255,15 +231,8 @@ async fn a_commit_that_the_vm_missed_is_taken_up_by_the_next_hand_off() {
 #[tokio::test]
 async fn finishing_many_times_at_once_is_finishing_once() {
     let world = World::new().await;
-    let (out, manifest) = world.prepare_send().await;
-    world.carry(&world.desktop, &world.vm, &manifest).await;
-    world
-        .vm
-        .core
-        .handoff_restore(&out.handoff_id, &manifest)
-        .await
-        .unwrap();
-    let finish = || world.vm.core.handoff_finish(&out.handoff_id, true);
+    let id = world.restored().await;
+    let finish = || world.vm.core.handoff_finish(&id, true);
     for ended in futures_util::future::join_all((0..8).map(|_| finish())).await {
         assert_eq!(ended.unwrap().unwrap().epoch, 2);
     }
@@ -328,14 +297,7 @@ async fn a_commit_kept_on_another_branch_lets_the_pull_go_on() {
 #[tokio::test]
 async fn a_lock_that_a_killed_git_left_does_not_stop_the_finish() {
     let world = World::new().await;
-    let (out, manifest) = world.prepare_send().await;
-    world.carry(&world.desktop, &world.vm, &manifest).await;
-    world
-        .vm
-        .core
-        .handoff_restore(&out.handoff_id, &manifest)
-        .await
-        .unwrap();
+    let id = world.restored().await;
     let project = world.vm.core.projects().await.unwrap().remove(0);
     let worktrees = Path::new(&project.repo_path).join(".git/worktrees");
     let private = std::fs::read_dir(worktrees)
@@ -346,15 +308,10 @@ async fn a_lock_that_a_killed_git_left_does_not_stop_the_finish() {
         .path();
     let lock = std::fs::File::create(private.join("index.lock")).unwrap();
     assert!(
-        world
-            .vm
-            .core
-            .handoff_finish(&out.handoff_id, true)
-            .await
-            .is_err(),
+        world.vm.core.handoff_finish(&id, true).await.is_err(),
         "it may be in use"
     );
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
     lock.set_modified(long_ago).unwrap();
-    world.converge(&out.handoff_id).await;
+    world.converge(&id).await;
 }

@@ -142,7 +142,8 @@ impl World {
         (out, manifest)
     }
 
-    pub(super) async fn send(&self) -> Workspace {
+    /// Carries a send up to the restore.
+    pub(super) async fn restored(&self) -> HandoffId {
         let (out, manifest) = self.prepare_send().await;
         self.carry(&self.desktop, &self.vm, &manifest).await;
         let fingerprint = self
@@ -152,12 +153,13 @@ impl World {
             .await
             .unwrap();
         assert_eq!(fingerprint, manifest.fingerprint);
-        self.desktop
-            .core
-            .handoff_unchanged(&out.handoff_id)
-            .await
-            .unwrap();
-        self.converge(&out.handoff_id).await
+        out.handoff_id
+    }
+
+    pub(super) async fn send(&self) -> Workspace {
+        let id = self.restored().await;
+        self.desktop.core.handoff_unchanged(&id).await.unwrap();
+        self.converge(&id).await
     }
 
     pub(super) async fn pull(&self, epoch: u64) -> Workspace {

@@ -1,0 +1,167 @@
+//! The bundle of a workspace that leaves: its parts and its manifest.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ff_protocol::handoff::{BUNDLE_FORMAT, Fingerprint, GitState, Manifest, Part};
+use ff_protocol::project::Project;
+use ff_protocol::session::{Activity, Session, SessionStatus};
+use ff_protocol::workspace::{Owner, Workspace};
+use ff_protocol::{ErrorCode, WorkspaceId};
+
+use super::send::worktree;
+use super::spool::{JOURNAL, MAX_PART, REPO, Spool, TRANSCRIPTS};
+use crate::core::Core;
+use crate::error::{Error, IoContext, Result};
+use crate::session::transcript;
+use crate::store::HandoffRecord;
+
+impl Core {
+    /// Spools the bundle of a workspace, once it is marked as moving.
+    pub(super) async fn spool(
+        &self,
+        record: &HandoffRecord,
+        to: Owner,
+        have: &[String],
+    ) -> Result<Manifest> {
+        let workspace = self.workspace(&record.workspace_id).await?;
+        let dir = worktree(&workspace)?;
+        let spool = Spool::of(&self.config().data_dir, &record.id);
+        spool.remove()?;
+        spool.create()?;
+        let git = self.git_state(&dir, &workspace).await?;
+        let mut parts = Vec::new();
+        let bundle = spool.scratch(&fresh(REPO));
+        if self.git().bundle(&dir, &git.branch, have, &bundle).await? {
+            parts.push(spool.store_scratch(&bundle, REPO).await?);
+        }
+        let journal = self.spool_journal(&spool, &workspace.id).await?;
+        let transcripts = self.spool_transcripts(&spool, &workspace.id, &dir).await?;
+        let fingerprint = Fingerprint {
+            head: git.head.clone(),
+            tree: self.git().tree(&dir, &git.head).await?,
+            journal: journal.sha256.clone(),
+            transcripts: hashes(&transcripts),
+        };
+        parts.push(journal);
+        parts.extend(transcripts);
+        let manifest = Manifest {
+            format: BUNDLE_FORMAT,
+            handoff_id: record.id.clone(),
+            from: workspace.owner.clone(),
+            to,
+            epoch: record.epoch,
+            project: self.portable_project(&workspace).await?,
+            sessions: self.portable_sessions(&workspace.id).await?,
+            workspace: portable(workspace),
+            git,
+            fingerprint,
+            parts,
+        };
+        self.store()
+            .set_handoff_manifest(&record.id, &manifest)
+            .await?;
+        Ok(manifest)
+    }
+
+    async fn git_state(&self, dir: &Path, workspace: &Workspace) -> Result<GitState> {
+        let branch = self.check_can_leave(workspace, dir).await?;
+        let head = self.git().commit(dir, "HEAD").await?.ok_or_else(|| {
+            let detail = format!("workspace {} has no commit", workspace.name);
+            Error::refused(ErrorCode::Conflict, detail).hint("make a first commit")
+        })?;
+        Ok(GitState {
+            upstream: self.git().upstream(dir, &branch).await?,
+            branch,
+            head,
+        })
+    }
+
+    async fn spool_journal(&self, spool: &Spool, id: &WorkspaceId) -> Result<Part> {
+        let scratch = spool.scratch(&fresh(JOURNAL));
+        let (mut lines, mut after) = (Vec::new(), 0);
+        let mut file =
+            std::fs::File::create(&scratch).context(|| "cannot write the journal".to_owned())?;
+        loop {
+            let entries = self.store().entries(id, None, after, 1000).await?;
+            let Some(last) = entries.last() else { break };
+            after = last.seq;
+            lines.clear();
+            for entry in &entries {
+                serde_json::to_writer(&mut lines, entry).map_err(|source| Error::Data {
+                    what: "a journal entry".to_owned(),
+                    source,
+                })?;
+                lines.push(b'\n');
+            }
+            std::io::Write::write_all(&mut file, &lines)
+                .context(|| "cannot write the journal".to_owned())?;
+        }
+        spool.store_scratch(&scratch, JOURNAL).await
+    }
+
+    async fn spool_transcripts(
+        &self,
+        spool: &Spool,
+        id: &WorkspaceId,
+        dir: &Path,
+    ) -> Result<Vec<Part>> {
+        let mut parts = Vec::new();
+        for session in self.store().sessions(id).await? {
+            let files = transcript::transcript_files(
+                &self.config().home,
+                dir,
+                &session.provider_session_id,
+            );
+            for (name, path) in files {
+                let file = tokio::fs::File::open(&path)
+                    .await
+                    .context(|| format!("cannot read {}", path.display()))?;
+                parts.push(
+                    spool
+                        .store(&format!("{TRANSCRIPTS}{name}"), None, MAX_PART, file)
+                        .await?,
+                );
+            }
+        }
+        Ok(parts)
+    }
+
+    async fn portable_sessions(&self, id: &WorkspaceId) -> Result<Vec<Session>> {
+        let mut sessions = self.store().sessions(id).await?;
+        for session in &mut sessions {
+            if session.status == SessionStatus::Running {
+                session.status = SessionStatus::Idle;
+            }
+            session.activity = Activity::Idle;
+        }
+        Ok(sessions)
+    }
+
+    async fn portable_project(&self, workspace: &Workspace) -> Result<Project> {
+        let mut project = self.known_project(&workspace.project_id).await?;
+        project.repo_path.clear();
+        project.worktree_base_path.clear();
+        Ok(project)
+    }
+}
+
+/// A name that no earlier attempt, perhaps still running, writes to.
+fn fresh(name: &str) -> String {
+    format!("{name}-{}", uuid::Uuid::new_v4())
+}
+
+pub(super) fn hashes(parts: &[Part]) -> BTreeMap<String, String> {
+    parts
+        .iter()
+        .map(|part| (part.name.clone(), part.sha256.clone()))
+        .collect()
+}
+
+/// The workspace without what means something on this machine only.
+fn portable(mut workspace: Workspace) -> Workspace {
+    workspace.worktree_path = None;
+    workspace.handoff_id = None;
+    workspace.ratchet.active_session_id = None;
+    workspace
+}
