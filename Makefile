@@ -41,7 +41,7 @@ _setup:
 	@scripts/setup.sh docker
 
 _setup-test:
-	@scripts/setup.sh docker lint nextest gh
+	@scripts/setup.sh docker lint nextest gh postgres
 
 _lint:
 	$(step) "format" cargo fmt --all --check

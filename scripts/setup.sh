@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this machine ready: setup.sh [docker] [lint] [nextest] [gh]. Installs what is missing, changes nothing else.
+# Makes this machine ready: setup.sh [docker] [lint] [nextest] [gh] [postgres]. Installs what is missing, changes nothing else.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/scripts/packages.sh"
@@ -45,6 +45,19 @@ need_nextest() {
     die "cargo-nextest could not be installed: check the network and run 'cargo install --locked cargo-nextest@$CARGO_NEXTEST_VERSION'"
 }
 
+# The programs only: tests start servers of their own, so that Debian is kept from making and starting one meanwhile.
+need_postgres() {
+  local dir=/etc/postgresql-common/createcluster.d conf
+  ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || return 0
+  need_root "installing PostgreSQL's programs"
+  install_packages postgresql-common
+  conf=$dir/zz-factory-factory.conf
+  as_root mkdir -p "$dir"
+  as_root sh -c "echo 'create_main_cluster = false' >$conf"
+  (install_packages postgresql-15) || { as_root rm -f "$conf"; exit 1; }
+  as_root rm -f "$conf"
+}
+
 check_machine
 need_commands cc=gcc,libc6-dev strip=binutils git=git curl=curl
 [ -e /etc/ssl/certs/ca-certificates.crt ] || install_packages ca-certificates
@@ -55,6 +68,7 @@ for part in "$@"; do
     lint) check_rust_tools ;;
     nextest) need_nextest ;;
     gh) need_commands gh=gh ;;
-    *) die "setup.sh knows docker, lint, nextest and gh, not '$part'" ;;
+    postgres) need_postgres ;;
+    *) die "setup.sh knows docker, lint, nextest, gh and postgres, not '$part'" ;;
   esac
 done

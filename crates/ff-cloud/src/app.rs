@@ -41,7 +41,7 @@ pub struct Inner {
 }
 
 impl App {
-    /// Opens the database in the data directory and wires the services. `provider` is told the
+    /// Opens the database and wires the services. `provider` is told the
     /// server's instance id, so that it labels and lists only its own VMs.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl App {
     ) -> Result<Self> {
         let data_dir = config.data_dir()?;
         let identity = Identity::open(&data_dir)?;
-        let db = Db::open(&data_dir.join("cloud.db")).await?;
+        let db = Db::open(&config.database()?).await?;
         let provider = provider(&config, &identity)?;
         let agents = AgentLink::new();
         let vms = VmService::new(

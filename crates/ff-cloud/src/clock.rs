@@ -5,5 +5,10 @@ use ff_protocol::Timestamp;
 
 /// Now, truncated to microseconds: what every database keeps.
 pub fn now() -> Timestamp {
-    chrono::Utc::now().trunc_subsecs(6)
+    truncated(chrono::Utc::now())
+}
+
+/// A time from elsewhere, truncated to microseconds.
+pub fn truncated(time: Timestamp) -> Timestamp {
+    time.trunc_subsecs(6)
 }

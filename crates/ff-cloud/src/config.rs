@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::db::{Address, DatabaseUrl};
 use crate::{Error, Result};
 
 /// The program's command line.
@@ -38,6 +39,15 @@ pub struct Config {
     /// Where the database and the master key lie [default: ff-cloud in the XDG data directory].
     #[arg(long, env = "FF_CLOUD_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// PostgreSQL database, postgres://USER:PASSWORD@HOST:PORT/NAME, instead of SQLite in the data
+    /// directory; also from DATABASE_URL. Others see a command line: give a password by a variable.
+    #[arg(
+        long,
+        env = "FF_CLOUD_DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub database_url: Option<DatabaseUrl>,
     /// Address to listen on.
     #[arg(
         long,
@@ -203,6 +213,26 @@ impl Config {
             })
     }
 
+    /// Where the database is.
+    ///
+    /// # Errors
+    /// As [`Self::data_dir`].
+    pub fn database(&self) -> Result<Address> {
+        Ok(match &self.database_url {
+            Some(url) if !url.is_empty() => Address::Postgres(url.clone()),
+            _ => Address::Sqlite(self.data_dir()?.join("cloud.db")),
+        })
+    }
+
+    /// Takes the database from the variable `DATABASE_URL` that many hosts set, unless another
+    /// was given.
+    pub fn or_database(mut self, variable: Option<String>) -> Self {
+        let given = self.database_url.take().filter(|url| !url.is_empty());
+        let other = variable.and_then(|url| url.parse().ok());
+        self.database_url = given.or(other);
+        self
+    }
+
     /// Checks what the settings say together.
     ///
     /// # Errors
@@ -223,7 +253,10 @@ impl Config {
                 "use --listen 127.0.0.1:PORT",
             );
         }
-        Ok(())
+        match self.database()? {
+            Address::Postgres(url) => url.check(),
+            Address::Sqlite(_) => Ok(()),
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{App, Error, Result, http};
 /// # Errors
 /// The settings do not go together, the data directory or the address cannot be used.
 pub async fn run(config: Config) -> Result<()> {
+    let config = config.or_database(std::env::var("DATABASE_URL").ok());
     config.check()?;
     let lifecycle = Lifecycle::new();
     lifecycle.watch_signals().map_err(|source| Error::Io {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[macro_use]
 mod support;
 
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,11 +15,11 @@ use ff_protocol::handoff::HandoffState;
 use ff_protocol::{ErrorCode, WorkspaceId};
 use futures_util::{StreamExt, stream};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use support::backend::Backend;
 use support::moving::{SHA, World, ids, manifest, problem, pull, send};
 
-#[tokio::test]
-async fn a_bundle_that_is_not_what_was_agreed_is_refused() {
-    let world = World::new().await;
+async fn a_bundle_that_is_not_what_was_agreed_is_refused(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let ask = send(&desktop, &workspace, 0);
     world.client.create_handoff(&ask).await.unwrap();
@@ -43,9 +44,8 @@ async fn a_bundle_that_is_not_what_was_agreed_is_refused() {
     assert_eq!(world.refused(&back).await.code, ErrorCode::Corrupted);
 }
 
-#[tokio::test]
-async fn an_agent_that_missed_a_commit_hears_of_it_later() {
-    let world = World::new().await;
+async fn an_agent_that_missed_a_commit_hears_of_it_later(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let ask = send(&desktop, &workspace, 0);
     world.restored(&ask).await;
@@ -82,9 +82,8 @@ async fn an_agent_that_missed_a_commit_hears_of_it_later() {
 }
 
 /// Whoever stays in the middle of a hand-off keeps the workspace locked.
-#[tokio::test]
-async fn an_agent_that_missed_an_abort_hears_of_it_later_and_is_not_woken_for_it() {
-    let world = World::new().await;
+async fn an_agent_that_missed_an_abort_hears_of_it_later_and_is_not_woken_for_it(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let vm = world.client.vms().await.unwrap().remove(0).id;
     world.sent(&send(&desktop, &workspace, 0)).await;
@@ -115,9 +114,8 @@ async fn an_agent_that_missed_an_abort_hears_of_it_later_and_is_not_woken_for_it
     }
 }
 
-#[tokio::test]
-async fn of_an_abort_nobody_is_told_when_the_vm_is_gone() {
-    let world = World::new().await;
+async fn of_an_abort_nobody_is_told_when_the_vm_is_gone(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let ask = send(&desktop, &workspace, 0);
     world.client.create_handoff(&ask).await.unwrap();
@@ -135,9 +133,8 @@ async fn of_an_abort_nobody_is_told_when_the_vm_is_gone() {
 }
 
 /// A part that has streamed for longer than a hand-off may rest is followed by one more piece.
-#[tokio::test]
-async fn a_handoff_whose_part_still_streams_is_not_abandoned() {
-    let mut world = World::new().await;
+async fn a_handoff_whose_part_still_streams_is_not_abandoned(backend: Backend) {
+    let mut world = World::new(backend).await;
     let mut pieces = std::mem::replace(&mut world.heard.pieces, tokio::sync::mpsc::channel(1).1);
     let (desktop, workspace) = ids();
     let ask = send(&desktop, &workspace, 0);
@@ -194,9 +191,8 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
 
 /// The second piece is sent only when the first has come out at the other end, which cannot be
 /// if the server collects them.
-#[tokio::test]
-async fn parts_pass_through_piece_by_piece() {
-    let mut world = World::new().await;
+async fn parts_pass_through_piece_by_piece(backend: Backend) {
+    let mut world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let ask = send(&desktop, &workspace, 0);
     world.client.create_handoff(&ask).await.unwrap();
@@ -242,4 +238,13 @@ async fn parts_pass_through_piece_by_piece() {
     arrived.send(()).await.unwrap();
     assert_eq!(part.next().await.unwrap().unwrap(), "two");
     assert!(part.next().await.is_none());
+}
+
+both_dbs! {
+    a_bundle_that_is_not_what_was_agreed_is_refused
+    an_agent_that_missed_a_commit_hears_of_it_later
+    an_agent_that_missed_an_abort_hears_of_it_later_and_is_not_woken_for_it
+    of_an_abort_nobody_is_told_when_the_vm_is_gone
+    a_handoff_whose_part_still_streams_is_not_abandoned
+    parts_pass_through_piece_by_piece
 }

@@ -2,17 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[macro_use]
 mod support;
 
 use ff_protocol::handoff::{CreateHandoff, Direction, HandoffState};
 use ff_protocol::workspace::{Location, Owner};
 use ff_protocol::{DesktopId, ErrorCode, Problem, WorkspaceId};
 use futures_util::future;
+use support::backend::Backend;
 use support::moving::{World, ids, manifest, problem, pull, send};
 
-#[tokio::test]
-async fn a_send_moves_the_workspace_and_a_second_one_is_refused() {
-    let world = World::new().await;
+async fn a_send_moves_the_workspace_and_a_second_one_is_refused(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let ask = send(&desktop, &workspace, 4);
     let begun = world.client.create_handoff(&ask).await.unwrap();
@@ -62,9 +63,8 @@ async fn a_send_moves_the_workspace_and_a_second_one_is_refused() {
     }
 }
 
-#[tokio::test]
-async fn without_a_vm_the_user_is_told_to_make_one() {
-    let world = World::new().await;
+async fn without_a_vm_the_user_is_told_to_make_one(backend: Backend) {
+    let world = World::new(backend).await;
     let client = world.online.client("nobody");
     let (desktop, workspace) = ids();
     let refused = problem(client.create_handoff(&send(&desktop, &workspace, 0)).await);
@@ -72,9 +72,8 @@ async fn without_a_vm_the_user_is_told_to_make_one() {
     assert!(refused.hint.unwrap().contains("ff cloud setup"));
 }
 
-#[tokio::test]
-async fn what_the_agent_refuses_passes_unchanged_and_leaves_nothing() {
-    let world = World::new().await;
+async fn what_the_agent_refuses_passes_unchanged_and_leaves_nothing(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     for code in [
         ErrorCode::LoginRequired,
@@ -106,9 +105,8 @@ async fn what_the_agent_refuses_passes_unchanged_and_leaves_nothing() {
         .unwrap();
 }
 
-#[tokio::test]
-async fn an_id_stands_for_one_request() {
-    let world = World::new().await;
+async fn an_id_stands_for_one_request(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let ask = send(&desktop, &workspace, 0);
     for _ in 0..2 {
@@ -147,9 +145,8 @@ async fn an_id_stands_for_one_request() {
     assert!(all.iter().all(Result::is_ok), "{all:?}");
 }
 
-#[tokio::test]
-async fn a_handoff_is_taken_up_again_by_a_desktop_that_has_fetched_meanwhile() {
-    let world = World::new().await;
+async fn a_handoff_is_taken_up_again_by_a_desktop_that_has_fetched_meanwhile(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let mut ask = send(&desktop, &workspace, 0);
     world.client.create_handoff(&ask).await.unwrap();
@@ -165,9 +162,8 @@ async fn a_handoff_is_taken_up_again_by_a_desktop_that_has_fetched_meanwhile() {
     assert_eq!(world.state(&back.id).await, HandoffState::Transferring);
 }
 
-#[tokio::test]
-async fn one_handoff_at_a_time_until_it_is_stale() {
-    let world = World::new().await;
+async fn one_handoff_at_a_time_until_it_is_stale(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     world.sent(&send(&desktop, &workspace, 0)).await;
     let first = pull(&desktop, &workspace, 1);
@@ -188,9 +184,8 @@ async fn one_handoff_at_a_time_until_it_is_stale() {
     world.client.commit(&second.id).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_desktop_that_lost_its_handoff_begins_another_at_once() {
-    let world = World::new().await;
+async fn a_desktop_that_lost_its_handoff_begins_another_at_once(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let first = send(&desktop, &workspace, 0);
     world.client.create_handoff(&first).await.unwrap();
@@ -209,9 +204,8 @@ async fn a_desktop_that_lost_its_handoff_begins_another_at_once() {
     world.client.commit(&second.id).await.unwrap();
 }
 
-#[tokio::test]
-async fn owner_and_epoch_must_be_those_the_desktop_names() {
-    let world = World::new().await;
+async fn owner_and_epoch_must_be_those_the_desktop_names(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     world.sent(&send(&desktop, &workspace, 0)).await;
     let wrong = world.refused(&pull(&desktop, &workspace, 0)).await;
@@ -245,9 +239,8 @@ async fn owner_and_epoch_must_be_those_the_desktop_names() {
     assert_eq!(unknown.code, ErrorCode::NotFound);
 }
 
-#[tokio::test]
-async fn many_commits_are_one_and_an_abort_beside_them_wins_or_loses_whole() {
-    let world = World::new().await;
+async fn many_commits_are_one_and_an_abort_beside_them_wins_or_loses_whole(backend: Backend) {
+    let world = World::new(backend).await;
     for round in 0..5 {
         let (desktop, workspace) = ids();
         let ask = send(&desktop, &workspace, 7);
@@ -285,9 +278,8 @@ async fn many_commits_are_one_and_an_abort_beside_them_wins_or_loses_whole() {
     }
 }
 
-#[tokio::test]
-async fn an_abort_puts_everything_back() {
-    let world = World::new().await;
+async fn an_abort_puts_everything_back(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     let ask = send(&desktop, &workspace, 0);
     world.restored(&ask).await;
@@ -317,9 +309,8 @@ async fn an_abort_puts_everything_back() {
     world.client.create_handoff(&again).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_pull_moves_it_back_and_the_cloud_no_longer_acts_on_it() {
-    let world = World::new().await;
+async fn a_pull_moves_it_back_and_the_cloud_no_longer_acts_on_it(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     world.sent(&send(&desktop, &workspace, 0)).await;
     let engine = world.client.engine();
@@ -347,9 +338,30 @@ async fn a_pull_moves_it_back_and_the_cloud_no_longer_acts_on_it() {
     assert!(refused.hint.unwrap().contains("ff send"));
 }
 
-#[tokio::test]
-async fn a_removed_vm_takes_its_workspaces_along() {
-    let world = World::new().await;
+async fn a_send_to_a_vm_that_is_removed_before_the_commit_stays_where_it_was(backend: Backend) {
+    let world = World::new(backend).await;
+    let (desktop, workspace) = ids();
+    let ask = send(&desktop, &workspace, 0);
+    world.restored(&ask).await;
+    let vm = world.client.vms().await.unwrap().remove(0).id;
+    world.client.delete_vm(&vm).await.unwrap();
+    let refused = problem(world.client.commit(&ask.id).await);
+    assert_eq!(refused.code, ErrorCode::Conflict);
+    let there = world.client.workspace(&workspace).await.unwrap();
+    assert_eq!((there.owner, there.epoch), (Owner::Desktop(desktop), 0));
+    world.client.abort(&ask.id).await.unwrap();
+}
+
+async fn a_name_that_no_database_keeps_is_refused(backend: Backend) {
+    let world = World::new(backend).await;
+    let (desktop, workspace) = ids();
+    let mut ask = send(&desktop, &workspace, 0);
+    ask.plan.as_mut().unwrap().workspace_name = "a\0b".into();
+    assert_eq!(world.refused(&ask).await.code, ErrorCode::Invalid);
+}
+
+async fn a_removed_vm_takes_its_workspaces_along(backend: Backend) {
+    let world = World::new(backend).await;
     let (desktop, workspace) = ids();
     world.sent(&send(&desktop, &workspace, 0)).await;
     let vm = world.client.vms().await.unwrap().remove(0).id;
@@ -359,4 +371,21 @@ async fn a_removed_vm_takes_its_workspaces_along() {
     world.sent(&send(&desktop, &workspace, 0)).await;
     let there = world.client.workspace(&workspace).await.unwrap();
     assert_ne!(there.vm_id, vm);
+}
+
+both_dbs! {
+    a_send_moves_the_workspace_and_a_second_one_is_refused
+    without_a_vm_the_user_is_told_to_make_one
+    what_the_agent_refuses_passes_unchanged_and_leaves_nothing
+    an_id_stands_for_one_request
+    a_handoff_is_taken_up_again_by_a_desktop_that_has_fetched_meanwhile
+    one_handoff_at_a_time_until_it_is_stale
+    a_desktop_that_lost_its_handoff_begins_another_at_once
+    owner_and_epoch_must_be_those_the_desktop_names
+    many_commits_are_one_and_an_abort_beside_them_wins_or_loses_whole
+    an_abort_puts_everything_back
+    a_pull_moves_it_back_and_the_cloud_no_longer_acts_on_it
+    a_send_to_a_vm_that_is_removed_before_the_commit_stays_where_it_was
+    a_name_that_no_database_keeps_is_refused
+    a_removed_vm_takes_its_workspaces_along
 }

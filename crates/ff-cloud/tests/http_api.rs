@@ -6,6 +6,7 @@
     reason = "a test panics to fail"
 )]
 
+#[macro_use]
 mod support;
 
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,6 +16,7 @@ use axum::http::{Method, Request, StatusCode, header};
 use ff_protocol::VmId;
 use rstest::rstest;
 use serde_json::json;
+use support::backend::Backend::{self, Postgres, Sqlite};
 use support::{Server, request};
 
 const PROBLEM: &str = "application/problem+json";
@@ -26,8 +28,12 @@ const PROBLEM: &str = "application/problem+json";
 #[case(Method::GET, "/api/nothing")]
 #[case(Method::GET, "/")]
 #[tokio::test]
-async fn unknown_things_are_404(#[case] method: Method, #[case] path: &str) {
-    let server = Server::new().await;
+async fn unknown_things_are_404(
+    #[values(Sqlite, Postgres)] backend: Backend,
+    #[case] method: Method,
+    #[case] path: &str,
+) {
+    let server = Server::new(backend).await;
     let answer = server.send(request(method, path, None)).await;
     assert_eq!(answer.status, StatusCode::NOT_FOUND);
     assert_eq!(answer.headers[header::CONTENT_TYPE], PROBLEM);
@@ -47,11 +53,12 @@ async fn unknown_things_are_404(#[case] method: Method, #[case] path: &str) {
 #[case("{}", 409, "ambiguous_user")]
 #[tokio::test]
 async fn a_wrong_body_is_a_clear_problem(
+    #[values(Sqlite, Postgres)] backend: Backend,
     #[case] body: &'static str,
     #[case] status: u16,
     #[case] code: &str,
 ) {
-    let server = Server::new().await;
+    let server = Server::new(backend).await;
     let mut wrong = request(Method::POST, "/api/vms", Some(json!({})));
     *wrong.body_mut() = Body::from(body);
     let answer = server.send(wrong).await;
@@ -60,9 +67,8 @@ async fn a_wrong_body_is_a_clear_problem(
     assert_eq!(server.provider.created.load(SeqCst), 0);
 }
 
-#[tokio::test]
-async fn a_body_too_large_or_not_declared_is_refused() {
-    let server = Server::new().await;
+async fn a_body_too_large_or_not_declared_is_refused(backend: Backend) {
+    let server = Server::new(backend).await;
     let mut large = request(Method::POST, "/api/vms", Some(json!({})));
     *large.body_mut() = Body::from(format!("{{\"userId\": \"{}\"}}", "x".repeat(2 << 20)));
     assert_eq!(server.send(large).await.code(), "too_large");
@@ -84,8 +90,12 @@ async fn a_body_too_large_or_not_declared_is_refused() {
 #[case("/api/vms?after=no%20id", "no id")]
 #[case("/api/vms?userId=A", "A")]
 #[tokio::test]
-async fn an_id_that_breaks_the_rule_is_400(#[case] path: &str, #[case] quoted: &str) {
-    let server = Server::new().await;
+async fn an_id_that_breaks_the_rule_is_400(
+    #[values(Sqlite, Postgres)] backend: Backend,
+    #[case] path: &str,
+    #[case] quoted: &str,
+) {
+    let server = Server::new(backend).await;
     let answer = server.get(path).await;
     assert_eq!(
         (answer.status.as_u16(), answer.code()),
@@ -95,9 +105,8 @@ async fn an_id_that_breaks_the_rule_is_400(#[case] path: &str, #[case] quoted: &
     assert!(detail.contains(&format!("`{quoted}`")), "{detail}");
 }
 
-#[tokio::test]
-async fn a_wrong_method_is_405() {
-    let server = Server::new().await;
+async fn a_wrong_method_is_405(backend: Backend) {
+    let server = Server::new(backend).await;
     for (method, path) in [
         (Method::PUT, "/api/vms"),
         (Method::POST, "/api/vms/some-id"),
@@ -121,11 +130,12 @@ async fn a_wrong_method_is_405() {
 #[case("[::1]:3000", Some("http://[::1]:3000"), 200)]
 #[tokio::test]
 async fn foreign_pages_are_refused(
+    #[values(Sqlite, Postgres)] backend: Backend,
     #[case] host: &str,
     #[case] origin: Option<&str>,
     #[case] status: u16,
 ) {
-    let server = Server::new().await;
+    let server = Server::new(backend).await;
     let mut builder = Request::get("/api/vms").header(header::HOST, host);
     if let Some(origin) = origin {
         builder = builder.header(header::ORIGIN, origin);
@@ -142,8 +152,12 @@ async fn foreign_pages_are_refused(
 #[case("with space", false)]
 #[case("", false)]
 #[tokio::test]
-async fn a_sane_request_id_is_kept(#[case] given: &str, #[case] kept: bool) {
-    let server = Server::new().await;
+async fn a_sane_request_id_is_kept(
+    #[values(Sqlite, Postgres)] backend: Backend,
+    #[case] given: &str,
+    #[case] kept: bool,
+) {
+    let server = Server::new(backend).await;
     let mut asked = request(Method::GET, "/api/vms/none", None);
     asked
         .headers_mut()
@@ -154,9 +168,8 @@ async fn a_sane_request_id_is_kept(#[case] given: &str, #[case] kept: bool) {
     assert_eq!(answer.body["requestId"], id);
 }
 
-#[tokio::test]
-async fn the_user_comes_from_body_query_or_header_and_all_must_agree() {
-    let server = Server::new().await;
+async fn the_user_comes_from_body_query_or_header_and_all_must_agree(backend: Backend) {
+    let server = Server::new(backend).await;
     let by_body = server.create_vm("test-user").await;
     assert_eq!(by_body.status, StatusCode::CREATED);
     let vm = by_body.vm();
@@ -178,9 +191,8 @@ async fn the_user_comes_from_body_query_or_header_and_all_must_agree() {
     assert_eq!((two.status.as_u16(), two.code()), (409, "ambiguous_user"));
 }
 
-#[tokio::test]
-async fn someone_elses_vm_is_not_found_and_lists_are_by_user() {
-    let server = Server::new().await;
+async fn someone_elses_vm_is_not_found_and_lists_are_by_user(backend: Backend) {
+    let server = Server::new(backend).await;
     let mine = server.create_vm("me").await.vm();
     let theirs = server.create_vm("them").await.vm();
     let path = format!("/api/vms/{}", mine.id);
@@ -206,9 +218,8 @@ async fn someone_elses_vm_is_not_found_and_lists_are_by_user() {
     assert!(ids("/api/vms?userId=nobody").await.is_empty());
 }
 
-#[tokio::test]
-async fn fifty_posts_at_once_make_one_vm_and_get_equal_answers() {
-    let server = Server::new().await;
+async fn fifty_posts_at_once_make_one_vm_and_get_equal_answers(backend: Backend) {
+    let server = Server::new(backend).await;
     let posts = (0..50).map(|_| server.create_vm("test-user"));
     let answers = futures_util::future::join_all(posts).await;
     let made = answers.iter().filter(|a| a.status == StatusCode::CREATED);
@@ -222,9 +233,8 @@ async fn fifty_posts_at_once_make_one_vm_and_get_equal_answers() {
     assert_eq!(server.provider.started.load(SeqCst), 1);
 }
 
-#[tokio::test]
-async fn without_the_engine_it_is_503_with_the_reason_and_the_server_lives_on() {
-    let server = Server::new().await;
+async fn without_the_engine_it_is_503_with_the_reason_and_the_server_lives_on(backend: Backend) {
+    let server = Server::new(backend).await;
     server.provider.down.store(true, SeqCst);
     let refused = server.create_vm("test-user").await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -246,12 +256,21 @@ async fn without_the_engine_it_is_503_with_the_reason_and_the_server_lives_on() 
     assert_eq!(server.get("/healthz").await.body["compute"], "ok");
 }
 
-#[tokio::test]
-async fn onboarding_comes_from_the_agent() {
-    let server = Server::new().await;
+async fn onboarding_comes_from_the_agent(backend: Backend) {
+    let server = Server::new(backend).await;
     let vm: VmId = server.create_vm("test-user").await.vm().id;
     let answer = server.get(&format!("/api/vms/{vm}/onboarding")).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.body["github"]["loggedIn"], false);
     assert_eq!(answer.body["nextStep"], "log in");
+}
+
+both_dbs! {
+    a_body_too_large_or_not_declared_is_refused
+    a_wrong_method_is_405
+    the_user_comes_from_body_query_or_header_and_all_must_agree
+    someone_elses_vm_is_not_found_and_lists_are_by_user
+    fifty_posts_at_once_make_one_vm_and_get_equal_answers
+    without_the_engine_it_is_503_with_the_reason_and_the_server_lives_on
+    onboarding_comes_from_the_agent
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[macro_use]
 mod support;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use ff_protocol::{VmId, close};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use support::Server;
+use support::backend::Backend;
 use support::engine::{Engine, Heard, Online};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::{self, Message, protocol};
@@ -35,8 +37,8 @@ async fn within<T>(work: impl Future<Output = T>) -> T {
 }
 
 impl World {
-    async fn new() -> Self {
-        let server = Server::new().await;
+    async fn new(backend: Backend) -> Self {
+        let server = Server::new(backend).await;
         let (_engine, heard) = Engine::install(&server);
         let online = Online::start(&server).await;
         let client = online.client("test-user");
@@ -96,9 +98,8 @@ fn ended(message: Message) -> (u16, String) {
     }
 }
 
-#[tokio::test]
-async fn bytes_and_text_pass_exactly_and_in_order() {
-    let mut world = World::new().await;
+async fn bytes_and_text_pass_exactly_and_in_order(backend: Backend) {
+    let mut world = World::new(backend).await;
     let (mut client, mut agent) = world.connect().await;
     let large: Bytes = (0..1 << 20)
         .map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
@@ -128,9 +129,8 @@ async fn bytes_and_text_pass_exactly_and_in_order() {
     }
 }
 
-#[tokio::test]
-async fn close_codes_and_reasons_pass_both_ways() {
-    let mut world = World::new().await;
+async fn close_codes_and_reasons_pass_both_ways(backend: Backend) {
+    let mut world = World::new(backend).await;
     for code in [1000, 1011, 4321] {
         let (mut client, mut agent) = world.connect().await;
         agent
@@ -174,9 +174,8 @@ async fn close_codes_and_reasons_pass_both_ways() {
     }
 }
 
-#[tokio::test]
-async fn a_client_that_vanishes_ends_the_agents_side() {
-    let mut world = World::new().await;
+async fn a_client_that_vanishes_ends_the_agents_side(backend: Backend) {
+    let mut world = World::new(backend).await;
     let (client, mut agent) = world.connect().await;
     drop(client);
     match at_agent(&mut agent).await {
@@ -187,12 +186,11 @@ async fn a_client_that_vanishes_ends_the_agents_side() {
 
 /// The producer is stopped long before it has sent all, and everything arrives once the reader
 /// reads.
-#[tokio::test]
-async fn a_slow_reader_stops_its_writer_in_bounded_memory() {
+async fn a_slow_reader_stops_its_writer_in_bounded_memory(backend: Backend) {
     const PIECE: usize = 64 << 10;
     const PIECES: usize = 2048;
     const BOUND: usize = 24 << 20;
-    let mut world = World::new().await;
+    let mut world = World::new(backend).await;
     let (mut client, mut agent) = world.connect().await;
     let (stuck, mut told) = tokio::sync::mpsc::channel(1);
     let producing = tokio::spawn(async move {
@@ -230,9 +228,8 @@ async fn a_slow_reader_stops_its_writer_in_bounded_memory() {
     );
 }
 
-#[tokio::test]
-async fn the_end_of_the_server_is_told_to_both() {
-    let mut world = World::new().await;
+async fn the_end_of_the_server_is_told_to_both(backend: Backend) {
+    let mut world = World::new(backend).await;
     let (mut client, mut agent) = world.connect().await;
     world.server.app.lifecycle.soft.cancel();
     assert_eq!(
@@ -249,9 +246,8 @@ async fn the_end_of_the_server_is_told_to_both() {
     within(&mut world.online.task).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_lost_agent_is_told_from_a_sleeping_vm() {
-    let mut world = World::new().await;
+async fn a_lost_agent_is_told_from_a_sleeping_vm(backend: Backend) {
+    let mut world = World::new(backend).await;
     let (mut client, agent) = world.connect().await;
     drop(agent);
     let (code, reason) = ended(at_client(&mut client).await);
@@ -275,9 +271,8 @@ async fn a_lost_agent_is_told_from_a_sleeping_vm() {
     assert_eq!(code, close::SUSPENDED, "{reason}");
 }
 
-#[tokio::test]
-async fn a_message_beyond_the_limit_ends_the_socket() {
-    let mut world = World::new().await;
+async fn a_message_beyond_the_limit_ends_the_socket(backend: Backend) {
+    let mut world = World::new(backend).await;
     let (mut client, mut agent) = world.connect().await;
     let sending = client.send(Message::Binary(vec![0; (4 << 20) + 1].into()));
     // The server may be gone before all is written.
@@ -288,9 +283,8 @@ async fn a_message_beyond_the_limit_ends_the_socket() {
     }
 }
 
-#[tokio::test]
-async fn refusals_come_before_the_upgrade() {
-    let world = World::new().await;
+async fn refusals_come_before_the_upgrade(backend: Backend) {
+    let world = World::new(backend).await;
     let refused = tokio_tungstenite::connect_async(world.url("stranger"))
         .await
         .unwrap_err();
@@ -308,9 +302,8 @@ async fn refusals_come_before_the_upgrade() {
     assert_eq!((bad.status.as_u16(), bad.code()), (400, "bad_request"));
 }
 
-#[tokio::test]
-async fn a_request_is_forwarded_without_what_is_ours() {
-    let world = World::new().await;
+async fn a_request_is_forwarded_without_what_is_ours(backend: Backend) {
+    let world = World::new(backend).await;
     let path = format!("/api/vms/{}/terminals", world.vm);
     let answer = reqwest::Client::new()
         .post(format!("{}{path}?userId=test-user&x=1", world.online.url))
@@ -342,12 +335,24 @@ async fn a_request_is_forwarded_without_what_is_ours() {
     assert_eq!(refused.code(), Some(ff_protocol::ErrorCode::NotFound));
 }
 
-#[tokio::test]
-async fn a_read_of_a_sleeping_vm_wakes_it_only_when_asked() {
-    let world = World::new().await;
+async fn a_read_of_a_sleeping_vm_wakes_it_only_when_asked(backend: Backend) {
+    let world = World::new(backend).await;
     world.server.provider.kill(&world.vm);
     let path = format!("/api/vms/{}/terminals", world.vm);
     assert_eq!(world.server.get(&path).await.code(), "suspended");
     let woken = world.server.get(&format!("{path}?wake=true")).await;
     assert_eq!(woken.body["uri"], path);
+}
+
+both_dbs! {
+    bytes_and_text_pass_exactly_and_in_order
+    close_codes_and_reasons_pass_both_ways
+    a_client_that_vanishes_ends_the_agents_side
+    a_slow_reader_stops_its_writer_in_bounded_memory
+    the_end_of_the_server_is_told_to_both
+    a_lost_agent_is_told_from_a_sleeping_vm
+    a_message_beyond_the_limit_ends_the_socket
+    refusals_come_before_the_upgrade
+    a_request_is_forwarded_without_what_is_ours
+    a_read_of_a_sleeping_vm_wakes_it_only_when_asked
 }

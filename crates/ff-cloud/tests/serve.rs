@@ -6,16 +6,21 @@
     reason = "a test panics to fail"
 )]
 
+mod support;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
+use support::postgres::Database;
 
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ff-cloud"));
     command.arg("serve").args(args).env_remove("RUST_LOG");
+    command.env_remove("DATABASE_URL");
+    command.env_remove("FF_CLOUD_DATABASE_URL");
     command
 }
 
@@ -48,9 +53,14 @@ impl Drop for Running {
 
 impl Running {
     fn start(dir: &str) -> Self {
+        Self::start_with(dir, &[])
+    }
+
+    fn start_with(dir: &str, variables: &[(&str, &str)]) -> Self {
         let mut child = program(&["--dev", "--listen", "127.0.0.1:0", "--log-format", "json"])
             .args(["--data-dir", dir])
             .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+            .envs(variables.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -195,4 +205,33 @@ fn it_starts_again_on_its_data() {
         server.signal("INT");
         assert_eq!(server.end().0, 0);
     }
+}
+
+#[tokio::test]
+async fn it_serves_from_postgresql_and_never_shows_the_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let database = Database::empty().await;
+    let url = database.url().replace("ff@", "ff:hushhush@");
+    for variable in ["DATABASE_URL", "FF_CLOUD_DATABASE_URL"] {
+        let variables = [(variable, url.as_str()), ("RUST_LOG", "trace")];
+        let server = Running::start_with(data, &variables);
+        let post = reqwest::Client::new()
+            .post(format!("{}/api/vms", server.url))
+            .json(&serde_json::json!({ "userId": "test-user" }));
+        assert_eq!(post.send().await.unwrap().status(), 503);
+        server.signal("TERM");
+        let (code, log) = server.end();
+        assert_eq!(code, 0, "{log}");
+        assert!(!log.contains("hushhush"), "{log}");
+    }
+    assert_eq!(database.sql("SELECT count(*) FROM vms"), "0");
+    assert!(!dir.path().join("cloud.db").exists());
+
+    let nowhere = "postgres://ff:hushhush@127.0.0.1:1/some";
+    let given = ["--dev", "--listen", "127.0.0.1:0", "--data-dir", data];
+    let mut given = program(&given);
+    let text = refused(given.env("FF_CLOUD_DATABASE_URL", nowhere));
+    assert!(text.contains("`some` at 127.0.0.1:1"), "{text}");
+    assert!(!text.contains("hushhush"), "{text}");
 }

@@ -6,6 +6,7 @@
     reason = "a test panics to fail"
 )]
 
+#[macro_use]
 mod support;
 
 use std::sync::atomic::Ordering::SeqCst;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use ff_protocol::VmId;
+use support::backend::Backend;
 use support::{Answer, Server};
 
 async fn running(server: &Server) -> (VmId, String) {
@@ -28,9 +30,8 @@ async fn wake(server: &Server, path: &str) -> Answer {
     server.get(&format!("{path}/onboarding?wake=true")).await
 }
 
-#[tokio::test]
-async fn a_missing_image_leaves_nothing_behind_and_the_next_post_goes_on() {
-    let server = Server::new().await;
+async fn a_missing_image_leaves_nothing_behind_and_the_next_post_goes_on(backend: Backend) {
+    let server = Server::new(backend).await;
     server.provider.no_image.store(true, SeqCst);
     let failed = server.create_vm("test-user").await;
     assert_eq!(failed.code(), "compute_unavailable");
@@ -62,9 +63,8 @@ async fn a_missing_image_leaves_nothing_behind_and_the_next_post_goes_on() {
     assert_eq!(again.body["reason"], serde_json::Value::Null);
 }
 
-#[tokio::test]
-async fn a_container_that_ends_at_once_fails_the_vm_with_its_exit_code() {
-    let server = Server::new().await;
+async fn a_container_that_ends_at_once_fails_the_vm_with_its_exit_code(backend: Backend) {
+    let server = Server::new(backend).await;
     server.provider.dies.store(true, SeqCst);
     let posts = (0..10).map(|_| server.create_vm("test-user"));
     for answer in futures_util::future::join_all(posts).await {
@@ -83,9 +83,8 @@ async fn a_container_that_ends_at_once_fails_the_vm_with_its_exit_code() {
     );
 }
 
-#[tokio::test]
-async fn reads_do_not_wake_and_many_intents_share_one_awakening() {
-    let server = Server::new().await;
+async fn reads_do_not_wake_and_many_intents_share_one_awakening(backend: Backend) {
+    let server = Server::new(backend).await;
     let (id, path) = running(&server).await;
     server.provider.kill(&id);
     let read = server.get(&format!("{path}/onboarding")).await;
@@ -108,9 +107,8 @@ async fn reads_do_not_wake_and_many_intents_share_one_awakening() {
     assert_eq!(server.provider.created.load(SeqCst), 1);
 }
 
-#[tokio::test]
-async fn a_container_that_ends_by_itself_is_noticed_without_being_asked_for() {
-    let server = Server::new().await;
+async fn a_container_that_ends_by_itself_is_noticed_without_being_asked_for(backend: Backend) {
+    let server = Server::new(backend).await;
     let (id, _) = running(&server).await;
     server.provider.kill(&id);
     server.app.vms.start_tasks(None);
@@ -124,9 +122,8 @@ async fn a_container_that_ends_by_itself_is_noticed_without_being_asked_for() {
     assert_eq!(server.provider.started.load(SeqCst), 1);
 }
 
-#[tokio::test]
-async fn an_intent_meets_a_lost_container_and_gets_a_new_one_on_the_same_home() {
-    let server = Server::new().await;
+async fn an_intent_meets_a_lost_container_and_gets_a_new_one_on_the_same_home(backend: Backend) {
+    let server = Server::new(backend).await;
     let (id, path) = running(&server).await;
     server.provider.lose_machine(&id);
     assert_eq!(wake(&server, &path).await.status, StatusCode::OK);
@@ -137,9 +134,8 @@ async fn an_intent_meets_a_lost_container_and_gets_a_new_one_on_the_same_home() 
     assert_eq!(vm.body["containerId"], "machine-1");
 }
 
-#[tokio::test]
-async fn a_lost_home_is_never_silently_new() {
-    let server = Server::new().await;
+async fn a_lost_home_is_never_silently_new(backend: Backend) {
+    let server = Server::new(backend).await;
     let (id, path) = running(&server).await;
     server.provider.lose_machine(&id);
     server.provider.lose_home(&id);
@@ -166,9 +162,8 @@ async fn a_lost_home_is_never_silently_new() {
     );
 }
 
-#[tokio::test]
-async fn delete_removes_machine_home_and_frees_the_user() {
-    let server = Server::new().await;
+async fn delete_removes_machine_home_and_frees_the_user(backend: Backend) {
+    let server = Server::new(backend).await;
     let (id, path) = running(&server).await;
     let (one, other) = tokio::join!(server.delete(&path), server.delete(&path));
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
@@ -185,18 +180,16 @@ async fn delete_removes_machine_home_and_frees_the_user() {
     assert_ne!(next.vm().id, id);
 }
 
-#[tokio::test]
-async fn delete_of_a_vm_that_lost_everything_works() {
-    let server = Server::new().await;
+async fn delete_of_a_vm_that_lost_everything_works(backend: Backend) {
+    let server = Server::new(backend).await;
     let (id, path) = running(&server).await;
     server.provider.lose_machine(&id);
     server.provider.lose_home(&id);
     assert_eq!(server.delete(&path).await.status, StatusCode::NO_CONTENT);
 }
 
-#[tokio::test]
-async fn delete_while_it_is_being_made_leaves_nothing() {
-    let server = Server::new().await;
+async fn delete_while_it_is_being_made_leaves_nothing(backend: Backend) {
+    let server = Server::new(backend).await;
     server.provider.hangs.store(true, SeqCst);
     let create = server.create_vm("test-user");
     let remove = async {
@@ -221,9 +214,8 @@ async fn delete_while_it_is_being_made_leaves_nothing() {
     );
 }
 
-#[tokio::test]
-async fn delete_without_the_engine_is_503_and_is_finished_when_it_is_back() {
-    let server = Server::new().await;
+async fn delete_without_the_engine_is_503_and_is_finished_when_it_is_back(backend: Backend) {
+    let server = Server::new(backend).await;
     let (_, path) = running(&server).await;
     server.provider.down.store(true, SeqCst);
     let refused = server.delete(&path).await;
@@ -243,9 +235,8 @@ async fn delete_without_the_engine_is_503_and_is_finished_when_it_is_back() {
     );
 }
 
-#[tokio::test]
-async fn a_removal_is_finished_by_the_next_server() {
-    let server = Server::new().await;
+async fn a_removal_is_finished_by_the_next_server(backend: Backend) {
+    let server = Server::new(backend).await;
     let (_, path) = running(&server).await;
     server.provider.down.store(true, SeqCst);
     assert_eq!(server.delete(&path).await.code(), "compute_unavailable");
@@ -266,9 +257,8 @@ async fn a_removal_is_finished_by_the_next_server() {
     );
 }
 
-#[tokio::test]
-async fn running_vms_outlive_the_server() {
-    let server = Server::new().await;
+async fn running_vms_outlive_the_server(backend: Backend) {
+    let server = Server::new(backend).await;
     let (_, path) = running(&server).await;
     let server = server.crash().await;
     server.app.vms.start_tasks(None);
@@ -277,9 +267,8 @@ async fn running_vms_outlive_the_server() {
     assert_eq!(server.provider.started.load(SeqCst), 1);
 }
 
-#[tokio::test]
-async fn a_server_that_died_in_the_middle_of_a_start_recovers() {
-    let server = Server::new().await;
+async fn a_server_that_died_in_the_middle_of_a_start_recovers(backend: Backend) {
+    let server = Server::new(backend).await;
     server.provider.hangs.store(true, SeqCst);
     {
         let create = server.create_vm("test-user");
@@ -316,9 +305,8 @@ async fn a_server_that_died_in_the_middle_of_a_start_recovers() {
     );
 }
 
-#[tokio::test]
-async fn an_idle_vm_is_stopped_and_a_busy_one_is_not() {
-    let server = Server::new().await;
+async fn an_idle_vm_is_stopped_and_a_busy_one_is_not(backend: Backend) {
+    let server = Server::new(backend).await;
     let (id, path) = running(&server).await;
     {
         let mut work = server.provider.work.lock().unwrap();
@@ -351,9 +339,8 @@ async fn an_idle_vm_is_stopped_and_a_busy_one_is_not() {
     assert_eq!(server.provider.created.load(SeqCst), 1);
 }
 
-#[tokio::test]
-async fn a_server_that_is_stopping_takes_no_new_work() {
-    let server = Server::new().await;
+async fn a_server_that_is_stopping_takes_no_new_work(backend: Backend) {
+    let server = Server::new(backend).await;
     server.app.lifecycle.soft.cancel();
     let answer = server.create_vm("test-user").await;
     assert_eq!(
@@ -363,9 +350,8 @@ async fn a_server_that_is_stopping_takes_no_new_work() {
     assert_eq!(server.provider.created.load(SeqCst), 0);
 }
 
-#[tokio::test]
-async fn an_engine_that_is_away_does_not_cut_off_vms_that_run() {
-    let server = Server::new().await;
+async fn an_engine_that_is_away_does_not_cut_off_vms_that_run(backend: Backend) {
+    let server = Server::new(backend).await;
     let (_, path) = running(&server).await;
     server.provider.down.store(true, SeqCst);
     assert_eq!(
@@ -373,4 +359,23 @@ async fn an_engine_that_is_away_does_not_cut_off_vms_that_run() {
         StatusCode::OK
     );
     assert_eq!(server.get(&path).await.body["state"], "RUNNING");
+}
+
+both_dbs! {
+    a_missing_image_leaves_nothing_behind_and_the_next_post_goes_on
+    a_container_that_ends_at_once_fails_the_vm_with_its_exit_code
+    reads_do_not_wake_and_many_intents_share_one_awakening
+    a_container_that_ends_by_itself_is_noticed_without_being_asked_for
+    an_intent_meets_a_lost_container_and_gets_a_new_one_on_the_same_home
+    a_lost_home_is_never_silently_new
+    delete_removes_machine_home_and_frees_the_user
+    delete_of_a_vm_that_lost_everything_works
+    delete_while_it_is_being_made_leaves_nothing
+    delete_without_the_engine_is_503_and_is_finished_when_it_is_back
+    a_removal_is_finished_by_the_next_server
+    running_vms_outlive_the_server
+    a_server_that_died_in_the_middle_of_a_start_recovers
+    an_idle_vm_is_stopped_and_a_busy_one_is_not
+    a_server_that_is_stopping_takes_no_new_work
+    an_engine_that_is_away_does_not_cut_off_vms_that_run
 }

@@ -74,3 +74,21 @@ fn development_on_loopback_is_allowed() {
         .check()
         .unwrap();
 }
+
+#[test]
+fn the_database_is_a_file_unless_a_url_is_given_and_nothing_shows_the_url() {
+    let url = "postgres://u:hushhush@h/db";
+    let sqlite = |config: &Config| matches!(config.database().unwrap(), Address::Sqlite(_));
+    let plain = || parse(&["--dev", "--data-dir", "/d"]).unwrap();
+    assert!(sqlite(&plain()));
+    assert!(sqlite(&plain().or_database(Some(String::new()))));
+    assert!(!sqlite(&plain().or_database(Some(url.into()))));
+    let given = parse(&["--dev", "--database-url", url]).unwrap();
+    let given = given.or_database(Some("mysql://other".into()));
+    given.check().unwrap();
+    assert!(!format!("{given:?}").contains("hushhush"));
+
+    let wrong = parse(&["--dev", "--database-url", "u:hushhush@h"]).unwrap();
+    let error = wrong.check().unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hushhush"));
+}

@@ -1,39 +1,27 @@
 //! Opening the database.
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::time::Duration;
+use sea_orm::DatabaseConnection;
 
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
-use sea_orm_migration::MigratorTrait;
+use super::{Address, postgres, sqlite};
+use crate::Result;
 
-use super::migration::Migrator;
-use crate::{Error, Result};
-
-const READERS: u32 = 4;
-const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The server's database. SQLite takes one writer: writes share one connection, so that none
-/// meets a locked database; readers have their own and never wait for a writer.
+/// The server's database. What was written is on disk before the write returns.
 #[derive(Debug, Clone)]
 pub struct Db {
-    read: DatabaseConnection,
-    write: DatabaseConnection,
+    pub(super) read: DatabaseConnection,
+    pub(super) write: DatabaseConnection,
 }
 
 impl Db {
-    /// Opens the SQLite file, makes it if need be, and brings its tables up to date.
+    /// Opens the database and brings its tables up to date.
     ///
     /// # Errors
-    /// The file cannot be opened, or a migration fails.
-    pub async fn open(file: &Path) -> Result<Self> {
-        make_private(file)?;
-        let write = connect(file, 1).await?;
-        Migrator::up(&write, None).await?;
-        let read = connect(file, READERS).await?;
-        Ok(Self { read, write })
+    /// It cannot be reached or opened, in time and with these rights, or a migration fails.
+    pub async fn open(address: &Address) -> Result<Self> {
+        match address {
+            Address::Sqlite(file) => sqlite::open(file).await,
+            Address::Postgres(url) => postgres::open(url).await,
+        }
     }
 
     /// For queries only.
@@ -46,7 +34,7 @@ impl Db {
         &self.write
     }
 
-    /// Closes the connections, after which the file is complete without its log.
+    /// Closes the connections, after which an SQLite file is complete without its log.
     ///
     /// # Errors
     /// The database reports an error on closing.
@@ -54,38 +42,4 @@ impl Db {
         self.read.close().await?;
         Ok(self.write.close().await?)
     }
-}
-
-/// Makes the file, readable by nobody else, before SQLite makes it readable by all; SQLite gives
-/// its log the same permissions.
-fn make_private(file: &Path) -> Result<()> {
-    let made = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(file);
-    made.map(|_| ()).map_err(|source| Error::Io {
-        path: file.to_owned(),
-        source,
-    })
-}
-
-async fn connect(file: &Path, connections: u32) -> Result<DatabaseConnection> {
-    let file = file.to_owned();
-    let mut options = ConnectOptions::new("sqlite:");
-    options
-        .max_connections(connections)
-        .min_connections(1)
-        .acquire_timeout(BUSY_TIMEOUT)
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |options| {
-            options
-                .filename(&file)
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
-                .busy_timeout(BUSY_TIMEOUT)
-        });
-    Ok(Database::connect(options).await?)
 }

@@ -156,6 +156,8 @@ pub async fn transition(
 ) -> Result<bool, DbErr> {
     let now = clock::now();
     let (code, reason) = change.reason.unzip();
+    // PostgreSQL has no NUL in text, and a reason may quote a program.
+    let reason = reason.map(|reason| reason.replace('\0', " "));
     let mut update = Entity::update_many()
         .filter(Column::Id.eq(id.as_str()))
         .filter(Column::State.eq(State::from(from)))
@@ -186,6 +188,18 @@ pub async fn transition(
     Ok(update.exec(db).await?.rows_affected == 1)
 }
 
+/// Keeps a VM from being removed until the transaction ends. Says whether it is not removed already.
+///
+/// # Errors
+/// The database fails.
+pub async fn hold(db: &impl ConnectionTrait, id: &str) -> Result<bool, DbErr> {
+    let update = Entity::update_many()
+        .filter(Column::Id.eq(id))
+        .filter(Column::State.is_not_in([State::Terminating, State::Terminated]))
+        .col_expr(Column::UpdatedAt, Expr::col(Column::UpdatedAt));
+    Ok(update.exec(db).await?.rows_affected == 1)
+}
+
 /// Notes what an agent's health report said. No effect unless the VM runs.
 ///
 /// # Errors
@@ -199,7 +213,10 @@ pub async fn note_health(
         .filter(Column::Id.eq(id.as_str()))
         .filter(Column::State.eq(State::Running))
         .col_expr(Column::LastHealthCheck, Expr::value(clock::now()))
-        .col_expr(Column::LastActiveAt, Expr::value(last_active))
+        .col_expr(
+            Column::LastActiveAt,
+            Expr::value(clock::truncated(last_active)),
+        )
         .exec(db)
         .await
         .map(|_| ())

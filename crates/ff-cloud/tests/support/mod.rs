@@ -3,8 +3,11 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub mod agent;
+#[macro_use]
+pub mod backend;
 pub mod engine;
 pub mod moving;
+pub mod postgres;
 pub mod provider;
 pub mod world;
 
@@ -22,6 +25,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use self::backend::{Backend, Store};
 use self::provider::FakeProvider;
 
 /// A server with its data directory, over a provider that the test holds too.
@@ -29,6 +33,7 @@ pub struct Server<P = FakeProvider> {
     pub app: App,
     pub provider: Arc<P>,
     pub dir: Arc<tempfile::TempDir>,
+    pub store: Store,
 }
 
 /// An answer, read to its end.
@@ -59,26 +64,42 @@ pub fn config(dir: &std::path::Path, args: &[&str]) -> Config {
 }
 
 impl Server<FakeProvider> {
-    pub async fn new() -> Self {
+    pub async fn new(backend: Backend) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self::on(dir, Arc::new(FakeProvider::new())).await
+        Self::on(dir, backend.store().await, Arc::new(FakeProvider::new())).await
     }
 
-    pub async fn on(dir: Arc<tempfile::TempDir>, provider: Arc<FakeProvider>) -> Self {
+    pub async fn on(
+        dir: Arc<tempfile::TempDir>,
+        store: Store,
+        provider: Arc<FakeProvider>,
+    ) -> Self {
         let given = provider.clone();
-        let app = App::open(config(dir.path(), &[]), Lifecycle::new(), |_, _| Ok(given))
+        let mut config = config(dir.path(), &[]);
+        store.enter(&mut config);
+        let app = App::open(config, Lifecycle::new(), |_, _| Ok(given))
             .await
             .unwrap();
-        Self { app, provider, dir }
+        Self {
+            app,
+            provider,
+            dir,
+            store,
+        }
     }
 
     /// Ends the server at once, as a crash would, and starts another on its data.
     pub async fn crash(self) -> Self {
-        let Self { app, provider, dir } = self;
+        let Self {
+            app,
+            provider,
+            dir,
+            store,
+        } = self;
         app.lifecycle.hard.cancel();
         app.lifecycle.finish().await;
         drop(app);
-        Self::on(dir, provider).await
+        Self::on(dir, store, provider).await
     }
 }
 

@@ -14,6 +14,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
 
 use super::Server;
+use super::backend::Backend;
 use super::engine::{Engine, Heard, Online};
 
 /// Hash of the one part.
@@ -28,8 +29,8 @@ pub struct World {
 }
 
 impl World {
-    pub async fn new() -> Self {
-        let server = Server::new().await;
+    pub async fn new(backend: Backend) -> Self {
+        let server = Server::new(backend).await;
         let (engine, heard) = Engine::install(&server);
         let online = Online::start(&server).await;
         let client = online.client("test-user");

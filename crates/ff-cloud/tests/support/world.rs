@@ -9,6 +9,7 @@ use ff_cloud::compute::docker::{DockerProvider, INSTANCE_LABEL};
 use ff_cloud::lifecycle::Lifecycle;
 use serde_json::Value;
 
+use super::backend::Store;
 use super::{Server, config};
 
 pub fn docker(args: &[&str]) -> String {
@@ -71,7 +72,8 @@ impl World {
             all.clear();
         }
         all.extend(args);
-        let config = config(dir.path(), &all);
+        let mut config = config(dir.path(), &all);
+        Store::Sqlite.enter(&mut config);
         let app = App::open(config, Lifecycle::new(), |config, identity| {
             Ok(Arc::new(DockerProvider::at(host, config, identity)?))
         })
@@ -82,6 +84,7 @@ impl World {
             app,
             provider: Arc::new(()),
             dir,
+            store: Store::Sqlite,
         };
         Self { server, instance }
     }

@@ -121,6 +121,8 @@ impl World {
             command.env("DOCKER_HOST", format!("unix://{}", nowhere.display()));
         }
         command
+            .env_remove("DATABASE_URL")
+            .env_remove("FF_CLOUD_DATABASE_URL")
             .stdin(std::process::Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -16,6 +16,10 @@ pub(super) fn check(ask: &CreateHandoff) -> Result<()> {
         match (ask.direction, &ask.plan) {
             (Direction::Pull, _) => return Ok(()),
             (Direction::Send, None) => return Err(no_plan()),
+            (Direction::Send, Some(plan)) if has_nul(&planned(plan)) => {
+                let detail = "a name in `plan` has a NUL character";
+                return Err(Error::refused(ErrorCode::Invalid, detail));
+            }
             (Direction::Send, Some(plan)) if plan.workspace_id == ask.workspace_id => return Ok(()),
             (Direction::Send, Some(_)) => {
                 let detail = "`plan` is of another workspace than `workspaceId`";
@@ -95,6 +99,13 @@ pub(super) fn planned(plan: &Plan) -> workspaces::Shown<'_> {
         project_name: &plan.project_name,
         branch_name: &plan.branch,
     }
+}
+
+/// Whether a text cannot be kept: PostgreSQL has no NUL in text.
+pub(super) fn has_nul(shown: &workspaces::Shown<'_>) -> bool {
+    [shown.name, shown.project_name, shown.branch_name]
+        .iter()
+        .any(|text| text.contains('\0'))
 }
 
 /// Identity of what is asked for. Without what may change until a hand-off is taken up again:

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use ff_protocol::handoff::{Finish, Handoff, HandoffState};
+use ff_protocol::handoff::{Direction, Finish, Handoff, HandoffState};
 use ff_protocol::{ErrorCode, HandoffId, UserId};
 use sea_orm::TransactionTrait;
 
 use super::{Act, HandoffService, Verdict, judge, ready_for, shown};
 use crate::agent::failure;
 use crate::db::entity::handoff::Model;
-use crate::db::{handoffs, workspaces};
+use crate::db::{handoffs, vms, workspaces};
 use crate::error::chain;
 use crate::{Error, Result};
 
@@ -17,11 +17,11 @@ use crate::{Error, Result};
 const PASSING: Duration = Duration::from_secs(10);
 
 impl HandoffService {
-    /// Moves ownership: one transaction that finds owner, epoch and hand-off as they were, or
-    /// changes nothing. The same call again gives the same answer.
+    /// Moves ownership: one transaction that finds owner, epoch, hand-off and, for a send, the VM
+    /// as they were, or changes nothing. The same call again gives the same answer.
     ///
     /// # Errors
-    /// `conflict` when the hand-off is not that far, was given up, or lost the workspace.
+    /// `conflict` when the hand-off is not that far, was given up, or lost the workspace or VM.
     pub async fn commit(&self, id: &HandoffId, user: Option<&UserId>) -> Result<Handoff> {
         let (row, verdict) = self.row_for(id, user, Act::Commit).await?;
         if verdict == Verdict::Go && self.swap(&row).await? {
@@ -35,7 +35,7 @@ impl HandoffService {
             Verdict::Done => shown(&row),
             Verdict::Go => Err(Error::refused(
                 ErrorCode::Conflict,
-                "the workspace is no longer this hand-off's",
+                "the workspace is no longer this hand-off's, or its VM is being removed",
             )),
         }
     }
@@ -44,7 +44,9 @@ impl HandoffService {
         let tx = self.db.write().begin().await?;
         let from = ready_for(row, Act::Commit);
         let moved = handoffs::advance(&tx, &row.id, &from, HandoffState::Committed).await?
-            && workspaces::hand_over(&tx, row).await?;
+            && workspaces::hand_over(&tx, row).await?
+            && (Direction::from(row.direction) == Direction::Pull
+                || vms::hold(&tx, &row.vm_id).await?);
         match moved {
             true => tx.commit().await?,
             false => tx.rollback().await?,

@@ -7,6 +7,7 @@ use ff_protocol::handoff::{BUNDLE_FORMAT, HandoffState, Manifest, Restored, is_s
 use ff_protocol::{ErrorCode, HandoffId, UserId};
 use futures_util::StreamExt;
 
+use super::ask::has_nul;
 use super::{Act, HandoffService, ready_for};
 use crate::agent::failure;
 use crate::db::entity::handoff::Model;
@@ -106,12 +107,7 @@ impl HandoffService {
                 "the hand-off moved on while the VM was restoring",
             ));
         }
-        let shown = workspaces::Shown {
-            name: &manifest.workspace.name,
-            project_name: &manifest.project.name,
-            branch_name: &manifest.git.branch,
-        };
-        workspaces::show(write, &row, shown).await?;
+        workspaces::show(write, &row, told(manifest)).await?;
         Ok(restored)
     }
 }
@@ -148,10 +144,20 @@ pub(super) fn belongs(row: &Model, manifest: &Manifest) -> Result<(), &'static s
             manifest.parts.iter().all(|part| is_sha256(&part.sha256)),
             "a part's hash is malformed",
         ),
+        (!has_nul(&told(manifest)), "a name has a NUL character"),
     ];
     match fits.into_iter().find(|(fits, _)| !fits) {
         Some((_, why)) => Err(why),
         None => Ok(()),
+    }
+}
+
+/// What a manifest tells of the workspace.
+fn told(manifest: &Manifest) -> workspaces::Shown<'_> {
+    workspaces::Shown {
+        name: &manifest.workspace.name,
+        project_name: &manifest.project.name,
+        branch_name: &manifest.git.branch,
     }
 }
 
