@@ -1,4 +1,7 @@
 //! Where VMs come from, in the server's own words: nothing above knows Docker.
+//!
+//! [`docker`] is the provider to be used; [`process`] is for development without an engine,
+//! [`sim`] for tests and for scale.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +12,8 @@ use futures_util::future::BoxFuture;
 use crate::agent::AgentToken;
 
 pub mod docker;
+pub mod process;
+pub mod sim;
 
 /// Port the agent listens on inside its VM.
 pub const AGENT_PORT: u16 = 7070;
@@ -63,6 +68,11 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// Every machine of this server.
     fn list(&self) -> Answer<'_, Vec<Machine>>;
+
+    /// Ends the machines that must not outlive this server, which comes to its end; most may.
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// A machine as its provider knows it.

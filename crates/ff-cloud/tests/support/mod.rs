@@ -2,10 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod agent;
 pub mod engine;
 pub mod moving;
-pub mod provider;
+pub mod program;
 pub mod world;
 
 use std::sync::Arc;
@@ -22,10 +21,10 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use self::provider::FakeProvider;
+use ff_cloud::compute::sim::SimProvider;
 
 /// A server with its data directory, over a provider that the test holds too.
-pub struct Server<P = FakeProvider> {
+pub struct Server<P = SimProvider> {
     pub app: App,
     pub provider: Arc<P>,
     pub dir: Arc<tempfile::TempDir>,
@@ -58,13 +57,13 @@ pub fn config(dir: &std::path::Path, args: &[&str]) -> Config {
     *config
 }
 
-impl Server<FakeProvider> {
+impl Server<SimProvider> {
     pub async fn new() -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self::on(dir, Arc::new(FakeProvider::new())).await
+        Self::on(dir, Arc::new(SimProvider::new())).await
     }
 
-    pub async fn on(dir: Arc<tempfile::TempDir>, provider: Arc<FakeProvider>) -> Self {
+    pub async fn on(dir: Arc<tempfile::TempDir>, provider: Arc<SimProvider>) -> Self {
         let given = provider.clone();
         let app = App::open(config(dir.path(), &[]), Lifecycle::new(), |_, _| Ok(given))
             .await
