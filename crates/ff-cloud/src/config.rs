@@ -73,6 +73,9 @@ pub struct Config {
     /// Where VMs come from.
     #[arg(long, env = "FF_CLOUD_PROVIDER", value_enum, default_value_t)]
     pub provider: ProviderKind,
+    /// Agent that `--provider process` runs [default: ff-agent beside this program].
+    #[arg(long, env = "FF_CLOUD_AGENT_BINARY", value_name = "PATH")]
+    pub agent_binary: Option<PathBuf>,
     /// Shape of the log.
     #[arg(long, env = "FF_CLOUD_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -114,6 +117,10 @@ pub enum ProviderKind {
     /// Containers of a Docker engine (`DOCKER_HOST`, else the local socket).
     #[default]
     Docker,
+    /// Agents as plain processes of the server's user, without isolation or limits; needs --dev.
+    Process,
+    /// Machines in memory in which nothing runs, for tests and scale; needs --dev.
+    Sim,
 }
 
 /// Shapes of the log.
@@ -241,6 +248,34 @@ impl Config {
         let refuse = |detail: &str, hint: &str| {
             Err(Error::refused(ff_protocol::ErrorCode::Invalid, detail).hint(hint))
         };
+        match self.provider {
+            ProviderKind::Process if !self.dev => {
+                return refuse(
+                    "--provider process isolates nobody from anybody, so it is for development only",
+                    "add --dev, or use --provider docker",
+                );
+            }
+            ProviderKind::Sim if !self.dev => {
+                return refuse(
+                    "--provider sim only plays VMs, so it is for development only",
+                    "add --dev, or use --provider docker",
+                );
+            }
+            _ => {}
+        }
+        let extras = !self.vm.extra_ca.is_empty() || !self.vm.extra_host.is_empty();
+        if extras && self.provider != ProviderKind::Docker {
+            return refuse(
+                "--vm-extra-ca and --vm-extra-host have an effect with Docker only",
+                "leave them out, or use --provider docker",
+            );
+        }
+        if self.agent_binary.is_some() && self.provider != ProviderKind::Process {
+            return refuse(
+                "--agent-binary has an effect with --provider process only",
+                "leave it out, or add --provider process",
+            );
+        }
         if !self.dev {
             return refuse(
                 "API keys are not there yet, so the server runs for development only",

@@ -132,7 +132,7 @@ fn read_or_make(path: &Path, make: impl FnOnce() -> std::io::Result<Vec<u8>>) ->
 }
 
 /// Writes a file under another name first, so that a crash leaves all of it or nothing.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let unfinished = path.with_extension("new");
     let mut file = OpenOptions::new()
         .create(true)

@@ -7,6 +7,8 @@ use tokio::net::TcpListener;
 
 use crate::compute::Provider;
 use crate::compute::docker::DockerProvider;
+use crate::compute::process::ProcessProvider;
+use crate::compute::sim::SimProvider;
 use crate::config::{Config, ProviderKind};
 use crate::lifecycle::Lifecycle;
 use crate::{App, Error, Result, http};
@@ -27,6 +29,19 @@ pub async fn run(config: Config) -> Result<()> {
     let app = App::open(config, lifecycle, |config, identity| {
         let provider: Arc<dyn Provider> = match config.provider {
             ProviderKind::Docker => Arc::new(DockerProvider::new(config, identity)?),
+            ProviderKind::Process => {
+                tracing::warn!(
+                    "agents run as plain processes of this user: nothing isolates or limits them"
+                );
+                let dir = config.data_dir()?;
+                Arc::new(ProcessProvider::new(&dir, config.agent_binary.as_deref())?)
+            }
+            ProviderKind::Sim => {
+                tracing::warn!(
+                    "VMs are simulated: nothing runs in them, and they end with the server"
+                );
+                Arc::new(SimProvider::new())
+            }
         };
         Ok(provider)
     })
@@ -57,6 +72,7 @@ pub async fn serve(app: App, listener: TcpListener) -> Result<()> {
         served
     };
     let (served, ()) = tokio::join!(work, lifecycle.limit_grace());
+    app.vms.close().await;
     app.db.clone().close().await?;
     served.map_err(|source| Error::Io {
         path: "the listening socket".into(),

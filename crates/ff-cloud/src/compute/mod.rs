@@ -1,4 +1,7 @@
 //! Where VMs come from, in the server's own words: nothing above knows Docker.
+//!
+//! [`docker`] is the provider to be used; [`process`] is for development without an engine,
+//! [`sim`] for tests and for scale.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,12 +12,23 @@ use futures_util::future::BoxFuture;
 use crate::agent::AgentToken;
 
 pub mod docker;
+pub mod process;
+pub mod sim;
 
 /// Port the agent listens on inside its VM.
 pub const AGENT_PORT: u16 = 7070;
 
 /// Where the agent finds its token, once, at its start.
 pub const TOKEN_FILE: &str = "/var/lib/ff-agent/token";
+
+/// What to do when the provider does not answer.
+pub const WHEN_UNAVAILABLE: &str =
+    "see that the provider of VMs is there (with Docker: start the engine), then try again";
+/// What to do when the provider refused something.
+pub const WHEN_FAILED: &str = "look at the server's log and at the provider of VMs (with Docker: `docker info`), then try again";
+/// What to do when a VM's agent did not come up.
+pub const WHEN_AGENT_FAILED: &str =
+    "look at the agent's log (with Docker: `docker logs`), then try again";
 
 /// Answer of a provider.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, ComputeError>>;
@@ -54,6 +68,11 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// Every machine of this server.
     fn list(&self) -> Answer<'_, Vec<Machine>>;
+
+    /// Ends the machines that must not outlive this server, which comes to its end; most may.
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// A machine as its provider knows it.
@@ -88,18 +107,20 @@ pub enum Power {
 /// What can go wrong with a provider.
 #[derive(Debug, thiserror::Error)]
 pub enum ComputeError {
-    /// It does not answer.
-    #[error("docker does not answer: {0}")]
+    /// It does not answer; the text names it and says why.
+    #[error("{0}")]
     Unavailable(String),
     /// The image of the VMs is not there.
     #[error("the image `{0}` is not there")]
     ImageMissing(String),
     /// The machine is not there.
-    #[error("the container of VM {0} is not there")]
+    #[error("the machine of VM {0} is not there")]
     MachineMissing(VmId),
     /// It answered with an error.
-    #[error("docker failed to {action}: {message}")]
+    #[error("{provider} failed to {action}: {message}")]
     Failed {
+        /// Who was asked.
+        provider: &'static str,
         /// What it was asked to do, as a verb.
         action: &'static str,
         /// What it said.
@@ -115,11 +136,9 @@ impl ComputeError {
     pub fn problem(&self) -> Problem {
         let problem = Problem::new(ErrorCode::ComputeUnavailable, self.to_string());
         match self {
-            Self::Unavailable(_) => problem.with_hint("start the Docker engine, then try again"),
+            Self::Unavailable(_) => problem.with_hint(WHEN_UNAVAILABLE),
             Self::ImageMissing(_) => problem.with_hint("build it with `make image`"),
-            Self::MachineMissing(_) | Self::Failed { .. } => {
-                problem.with_hint("look at the engine with `docker info`, then try again")
-            }
+            Self::MachineMissing(_) | Self::Failed { .. } => problem.with_hint(WHEN_FAILED),
             Self::Setting(_) => problem.with_hint("correct the server's settings"),
         }
     }

@@ -35,6 +35,7 @@ fn without_arguments_it_has_the_documented_defaults() {
 #[case(&["--vm-extra-host", "no-address"])]
 #[case(&["--vm-extra-host", "a b:127.0.0.1"])]
 #[case(&["--listen", "localhost"])]
+#[case(&["--provider", "cloud"])]
 fn nonsense_is_refused(#[case] args: &[&str]) {
     let error = parse(args).unwrap_err().to_string();
     assert!(error.contains(args[0]), "{error}");
@@ -61,6 +62,10 @@ fn extra_hosts_take_both_kinds_of_address() {
 #[rstest]
 #[case(&[], "--dev")]
 #[case(&["--dev", "--listen", "0.0.0.0:3000"], "127.0.0.1")]
+#[case(&["--provider", "process"], "--provider process isolates nobody")]
+#[case(&["--provider", "sim"], "--provider sim only plays VMs")]
+#[case(&["--dev", "--provider", "sim", "--vm-extra-host", "a.test:127.0.0.1"], "with Docker only")]
+#[case(&["--dev", "--agent-binary", "/bin/true"], "--provider process only")]
 #[case(&["--dev", "--listen", "192.168.0.7:3000"], "loopback")]
 fn settings_that_do_not_go_together_are_refused(#[case] args: &[&str], #[case] word: &str) {
     let error = parse(args).unwrap().check().unwrap_err().to_string();

@@ -2,13 +2,12 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod agent;
 #[macro_use]
 pub mod backend;
 pub mod engine;
 pub mod moving;
 pub mod postgres;
-pub mod provider;
+pub mod program;
 pub mod world;
 
 use std::sync::Arc;
@@ -26,10 +25,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use self::backend::{Backend, Store};
-use self::provider::FakeProvider;
+use ff_cloud::compute::sim::SimProvider;
 
 /// A server with its data directory, over a provider that the test holds too.
-pub struct Server<P = FakeProvider> {
+pub struct Server<P = SimProvider> {
     pub app: App,
     pub provider: Arc<P>,
     pub dir: Arc<tempfile::TempDir>,
@@ -63,17 +62,13 @@ pub fn config(dir: &std::path::Path, args: &[&str]) -> Config {
     *config
 }
 
-impl Server<FakeProvider> {
+impl Server<SimProvider> {
     pub async fn new(backend: Backend) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self::on(dir, backend.store().await, Arc::new(FakeProvider::new())).await
+        Self::on(dir, backend.store().await, Arc::new(SimProvider::new())).await
     }
 
-    pub async fn on(
-        dir: Arc<tempfile::TempDir>,
-        store: Store,
-        provider: Arc<FakeProvider>,
-    ) -> Self {
+    pub async fn on(dir: Arc<tempfile::TempDir>, store: Store, provider: Arc<SimProvider>) -> Self {
         let given = provider.clone();
         let mut config = config(dir.path(), &[]);
         store.enter(&mut config);

@@ -30,6 +30,7 @@ pub async fn upload(
     file: FileEntry<'_>,
 ) -> Result<(), ComputeError> {
     let archive = pack(&file).map_err(|error| ComputeError::Failed {
+        provider: super::PROVIDER,
         action: "pack a file for a container",
         message: error.to_string(),
     })?;

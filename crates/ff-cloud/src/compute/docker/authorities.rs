@@ -45,6 +45,7 @@ pub async fn add(engine: &Engine, container: &str, authorities: &str) -> Result<
         Err(DownloadError::Call(error)) => return Err(error.into()),
         Err(DownloadError::Unpack(error)) => {
             return Err(ComputeError::Failed {
+                provider: super::PROVIDER,
                 action: "read the image's certificate authorities",
                 message: error.to_string(),
             });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bollard::errors::Error as DockerError;
 use bollard::{API_DEFAULT_VERSION, ClientVersion, Docker};
 
+use super::PROVIDER;
 use crate::compute::ComputeError;
 use crate::error::chain;
 
@@ -170,13 +171,18 @@ impl From<CallError> for ComputeError {
     fn from(error: CallError) -> Self {
         match error.cause {
             Cause::Docker(DockerError::DockerResponseServerError { message, .. }) => Self::Failed {
+                provider: PROVIDER,
                 action: error.action,
                 message,
             },
-            Cause::Docker(cause) => Self::Unavailable(chain(&cause)),
+            Cause::Docker(cause) => Self::Unavailable(silent(&chain(&cause))),
             Cause::TimedOut(limit) => {
-                Self::Unavailable(format!("no answer within {} s", limit.as_secs()))
+                Self::Unavailable(silent(&format!("no answer within {} s", limit.as_secs())))
             }
         }
     }
+}
+
+fn silent(why: &str) -> String {
+    format!("{PROVIDER} does not answer: {why}")
 }

@@ -28,6 +28,8 @@ mod names;
 
 pub use names::{INSTANCE_LABEL, VM_LABEL, container_name, home_name};
 
+/// How messages name it.
+const PROVIDER: &str = "docker";
 const CONFLICT: u16 = 409;
 const MISSING: u16 = 404;
 const AGENT_UID: u64 = 1000;
@@ -141,6 +143,7 @@ impl DockerProvider {
 
 fn foreign(action: &'static str, name: &str) -> ComputeError {
     ComputeError::Failed {
+        provider: PROVIDER,
         action,
         message: format!("{name} is there and does not belong to this server"),
     }

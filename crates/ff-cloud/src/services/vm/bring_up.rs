@@ -226,9 +226,11 @@ struct Made {
 
 /// Whether anything listens there yet: while an agent starts, refusals are no news.
 async fn knock(base_url: &str) -> bool {
-    let Some(address) = base_url.strip_prefix("http://") else {
+    let Some(rest) = base_url.strip_prefix("http://") else {
         return false;
     };
+    // A path may follow: agents can share an address.
+    let address = rest.split('/').next().unwrap_or(rest);
     let connected = tokio::time::timeout(KNOCK, TcpStream::connect(address)).await;
     matches!(connected, Ok(Ok(_)))
 }

@@ -2,7 +2,7 @@
 
 use ff_protocol::{ErrorCode, Problem};
 
-use crate::compute::ComputeError;
+use crate::compute::{ComputeError, WHEN_AGENT_FAILED, WHEN_FAILED, WHEN_UNAVAILABLE};
 use crate::error::{Error, chain};
 
 macro_rules! causes {
@@ -74,23 +74,14 @@ impl Fault {
     /// What a caller is told.
     pub fn problem(&self) -> Problem {
         let (code, hint) = match self.cause {
-            Cause::Compute => (
-                ErrorCode::ComputeUnavailable,
-                "start the Docker engine, then try again",
-            ),
-            Cause::Engine => (
-                ErrorCode::ComputeUnavailable,
-                "look at the engine with `docker info`, then try again",
-            ),
+            Cause::Compute => (ErrorCode::ComputeUnavailable, WHEN_UNAVAILABLE),
+            Cause::Engine => (ErrorCode::ComputeUnavailable, WHEN_FAILED),
             Cause::Image => (ErrorCode::ComputeUnavailable, "build it with `make image`"),
             Cause::Volume => (
                 ErrorCode::Conflict,
                 "bring the volume back from a backup, or delete the VM and make a new one",
             ),
-            Cause::Agent => (
-                ErrorCode::AgentUnavailable,
-                "look at the container's log with `docker logs`, then try again",
-            ),
+            Cause::Agent => (ErrorCode::AgentUnavailable, WHEN_AGENT_FAILED),
             Cause::Deadline => (ErrorCode::Timeout, "try again"),
             Cause::Interrupted => (ErrorCode::AgentUnavailable, "try again"),
             Cause::Internal => {

@@ -95,6 +95,13 @@ impl VmService {
         self.0.provider.ping().await.is_ok()
     }
 
+    /// Ends the machines that must not outlive the server.
+    pub async fn close(&self) {
+        if let Err(error) = self.0.provider.close().await {
+            tracing::warn!(%error, "machines of VMs may be left running");
+        }
+    }
+
     /// Live VMs of one user or of all, in the order of their ids.
     ///
     /// # Errors

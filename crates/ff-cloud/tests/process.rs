@@ -1,0 +1,276 @@
+//! VMs as plain processes, with the real server and the real agent, looked at from outside:
+//! `/proc` and files.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test panics to fail"
+)]
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::Duration;
+
+use ff_cloud::compute::process::ProcessProvider;
+use ff_cloud::compute::{Power, Provider};
+use ff_protocol::VmId;
+use ff_protocol::vm::VmState;
+use serde_json::{Value, json};
+use support::program::{World, agent_binary, eventually, lives, program, signal, with_variable};
+
+#[test]
+fn without_dev_or_without_an_agent_it_is_refused_in_one_sentence() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |args: &[&str]| {
+        let output = program(args)
+            .arg("--data-dir")
+            .arg(dir.path())
+            .output()
+            .unwrap();
+        assert!(!output.status.success());
+        let text = String::from_utf8(output.stderr).unwrap();
+        text.trim().lines().last().unwrap().to_owned()
+    };
+    let text = refused(&["--provider", "process"]);
+    assert!(
+        text.contains("--provider process isolates nobody"),
+        "{text}"
+    );
+    assert!(text.contains("--dev"), "{text}");
+    let text = refused(&["--provider", "sim"]);
+    assert!(text.contains("development only"), "{text}");
+    let missing = ["--dev", "--listen", "127.0.0.1:0", "--provider", "process"];
+    let text = refused(&[&missing[..], &["--agent-binary", "/nowhere/ff-agent"]].concat());
+    assert!(text.contains("/nowhere/ff-agent"), "{text}");
+    assert!(text.contains("cargo build -p ff-agent"), "{text}");
+}
+
+#[tokio::test]
+async fn a_vm_is_a_process_with_a_home_and_goes_whole() {
+    let world = World::new(&[]);
+    let (vm, pid) = world.vm().await;
+    let place = world.place(&vm.id);
+    let seen = world
+        .typed(
+            &vm.id,
+            "echo kept > note; echo in=$HOME,$FF_TEST_SECRET.",
+            "in=/",
+        )
+        .await;
+    assert!(!seen.contains("not for agents"), "{seen}");
+    let note = eventually("the note", async || {
+        std::fs::read_to_string(place.join("home/note")).ok()
+    });
+    assert_eq!(note.await, "kept\n");
+
+    let environment = std::fs::read_to_string(format!("/proc/{pid}/environ")).unwrap();
+    let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap();
+    for secret in ["ffa_", "FF_TEST_SECRET", "FF_CLOUD", "DOCKER_HOST"] {
+        assert!(!environment.contains(secret) && !line.contains(secret));
+    }
+    assert!(!place.join("token").exists(), "the token lies about");
+    let mode = |name: &str| {
+        let found = std::fs::metadata(place.join(name)).unwrap();
+        found.permissions().mode() & 0o777
+    };
+    assert_eq!((mode("home"), mode("agent.log")), (0o700, 0o600));
+
+    // It leaves the group and the terminal's session, and is the machine's all the same.
+    let stray = "setsid nohup sleep 4242 >/dev/null 2>&1 & echo str''ay";
+    world.typed(&vm.id, stray, "stray").await;
+    let mark = format!("FF_VM_ID={}", vm.id);
+    let all = eventually("the stray process", async || {
+        let all = with_variable(&mark);
+        let command = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let there = all.iter().any(|pid| command(pid).ends_with(b"4242\0"));
+        there.then_some(all)
+    });
+    let all = all.await;
+    assert!(all.len() > 2, "{all:?}");
+    world.client.delete_vm(&vm.id).await.unwrap();
+    assert!(!place.exists());
+    assert!(all.iter().all(|pid| !lives(*pid)), "something still runs");
+    assert!(with_variable(&mark).is_empty());
+}
+
+#[tokio::test]
+async fn an_idle_vm_ends_and_the_next_use_starts_it_on_its_home() {
+    let world = World::new(&["--idle-stop", "1"]);
+    let (vm, pid) = world.vm().await;
+    let note = world.place(&vm.id).join("home/note");
+    std::fs::write(&note, "kept\n").unwrap();
+    world.until(&vm.id, VmState::Stopped).await;
+    assert!(!lives(pid));
+    assert_eq!(
+        world.record(&vm.id)["run"],
+        json!({"state": "ended", "exit_code": 0})
+    );
+    let seen = world.typed(&vm.id, "cat note", "kept").await;
+    assert!(seen.contains("kept"), "{seen}");
+    assert_ne!(world.pid(&vm.id).unwrap(), pid);
+    assert_eq!(world.record(&vm.id)["starts"], 2);
+}
+
+#[tokio::test]
+async fn an_agent_that_is_killed_is_noticed_with_its_code() {
+    let world = World::new(&[]);
+    let (vm, pid) = world.vm().await;
+    signal("KILL", pid);
+    eventually("its end", async || (!lives(pid)).then_some(())).await;
+    let read = world.terminals(&vm.id).await;
+    assert!(read.is_err(), "a read woke it");
+    let row = world.until(&vm.id, VmState::Stopped).await;
+    assert!(row.reason.unwrap().contains("exit code 137"));
+}
+
+// The client closes its socket while the server is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_end_ends_its_agents_and_the_home_stays() {
+    let mut world = World::new(&[]);
+    let (vm, pid) = world.vm().await;
+    world
+        .typed(&vm.id, "echo kept > note; echo do''ne", "done")
+        .await;
+    world
+        .restart("TERM", async |_: &World| {
+            assert!(!lives(pid), "it outlives its server")
+        })
+        .await;
+    world.until(&vm.id, VmState::Stopped).await;
+    world.typed(&vm.id, "cat note", "kept").await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_finds_its_agents_again() {
+    let mut world = World::new(&[]);
+    let (vm, pid) = world.vm().await;
+    world.typed(&vm.id, "echo do''ne", "done").await;
+    world
+        .restart("KILL", async |_: &World| {
+            assert!(lives(pid), "it went with its server")
+        })
+        .await;
+    assert_eq!(
+        world.client.vm(&vm.id).await.unwrap().state,
+        VmState::Running
+    );
+    assert_eq!(world.terminals(&vm.id).await.unwrap(), 1);
+    assert_eq!(world.pid(&vm.id), Some(pid), "it was started anew");
+
+    // As if it had been killed between the start and the note of it.
+    let forget = async |world: &World| {
+        let mut record = world.record(&vm.id);
+        let port = record["run"]["port"].clone();
+        record["run"] = json!({"state": "begun", "port": port});
+        world.write_record(&vm.id, &record);
+    };
+    world.restart("KILL", forget).await;
+    assert_eq!(world.terminals(&vm.id).await.unwrap(), 1);
+    assert_eq!(world.pid(&vm.id), Some(pid));
+
+    world.client.delete_vm(&vm.id).await.unwrap();
+    assert!(!lives(pid));
+    assert!(!world.place(&vm.id).exists());
+}
+
+#[tokio::test]
+async fn a_foreign_process_with_a_number_of_ours_is_left_alone() {
+    let mut world = World::new(&[]);
+    let (vm, pid) = world.vm().await;
+    let mut foreign = Command::new("sleep").arg("600").spawn().unwrap();
+    let number = foreign.id();
+    let reuse = async |world: &World| {
+        signal("KILL", pid);
+        let mut record = world.record(&vm.id);
+        record["run"]["pid"] = Value::from(number);
+        world.write_record(&vm.id, &record);
+    };
+    world.restart("KILL", reuse).await;
+    world.until(&vm.id, VmState::Stopped).await;
+    world.client.delete_vm(&vm.id).await.unwrap();
+    let spared = foreign.try_wait().unwrap().is_none();
+    foreign.kill().unwrap();
+    foreign.wait().unwrap();
+    assert!(spared, "a foreign process was killed");
+}
+
+fn catches_term(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    u64::from_str_radix(caught.unwrap().trim(), 16).unwrap() & (1 << 14) != 0
+}
+
+#[tokio::test]
+async fn every_call_can_be_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let provider = ProcessProvider::new(dir.path(), Some(&agent_binary())).unwrap();
+    let vm = VmId::generate();
+    let token = ff_client::Secret::new("ffa_0123456789abcdef0123456789abcdef");
+    assert!(provider.start(&vm).await.is_err());
+    assert!(provider.write_token(&vm, &token).await.is_err());
+    assert!(provider.create(&vm, "").await.is_err(), "without a home");
+    provider.stop(&vm, Duration::ZERO).await.unwrap();
+    assert!(provider.ensure_home(&vm).await.unwrap());
+    assert!(!provider.ensure_home(&vm).await.unwrap());
+    let first = provider.create(&vm, "").await.unwrap();
+    assert_ne!(provider.create(&vm, "").await.unwrap(), first);
+
+    // Without a token the agent refuses to start, and its end is seen with its code.
+    provider.start(&vm).await.unwrap();
+    let ended = eventually("its end", async || {
+        let machine = provider.inspect(&vm).await.unwrap().unwrap();
+        (machine.power != Power::On).then_some(machine)
+    });
+    assert_eq!(ended.await.power, Power::Off { exit_code: Some(1) });
+
+    provider.write_token(&vm, &token).await.unwrap();
+    for _ in 0..2 {
+        provider.start(&vm).await.unwrap();
+    }
+    let machine = provider.inspect(&vm).await.unwrap().unwrap();
+    assert_eq!(provider.list().await.unwrap(), [machine]);
+    let record = std::fs::read(dir.path().join(format!("process/{vm}/machine.json"))).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!(record["starts"], 2);
+    let pid = u32::try_from(record["run"]["pid"].as_u64().unwrap()).unwrap();
+    assert!(lives(pid));
+
+    // Frozen by a signal it hears no SIGTERM: the grace ends, and then it is killed. Before it
+    // listens for SIGTERM, that would end it even so.
+    eventually("its handler of SIGTERM", async || {
+        catches_term(pid).then_some(())
+    })
+    .await;
+    signal("STOP", pid);
+    for _ in 0..2 {
+        provider
+            .stop(&vm, Duration::from_millis(300))
+            .await
+            .unwrap();
+        assert!(!lives(pid));
+    }
+    let off = provider.inspect(&vm).await.unwrap().unwrap();
+    assert_eq!(
+        off.power,
+        Power::Off {
+            exit_code: Some(137)
+        }
+    );
+    for _ in 0..2 {
+        provider.remove(&vm).await.unwrap();
+        assert!(provider.inspect(&vm).await.unwrap().is_none());
+    }
+    assert!(provider.home_exists(&vm).await.unwrap());
+    for _ in 0..2 {
+        provider.remove_home(&vm).await.unwrap();
+        assert!(!provider.home_exists(&vm).await.unwrap());
+    }
+    assert_eq!(
+        std::fs::read_dir(dir.path().join("process"))
+            .unwrap()
+            .count(),
+        0
+    );
+}
