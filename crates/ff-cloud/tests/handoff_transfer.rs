@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use ff_cloud::db::entity::handoff;
+use ff_cloud::db::{handoffs, workspaces};
 use ff_protocol::handoff::HandoffState;
 use ff_protocol::{ErrorCode, WorkspaceId};
 use futures_util::{StreamExt, stream};
@@ -240,7 +241,49 @@ async fn parts_pass_through_piece_by_piece(backend: Backend) {
     assert!(part.next().await.is_none());
 }
 
+/// The swap itself, whatever the services above it have looked at before.
+async fn a_commit_swaps_only_the_owner_epoch_and_handoff_it_was_begun_with(backend: Backend) {
+    let world = World::new(backend).await;
+    let (desktop, workspace) = ids();
+    let ask = send(&desktop, &workspace, 4);
+    world.client.create_handoff(&ask).await.unwrap();
+    let db = world.server.app.db.write();
+    let row = handoffs::get(db, &ask.id).await.unwrap().unwrap();
+    let strangers = [
+        handoff::Model {
+            from_owner: "desktop:another".into(),
+            ..row.clone()
+        },
+        handoff::Model {
+            epoch: row.epoch + 1,
+            ..row.clone()
+        },
+        handoff::Model {
+            id: "another".into(),
+            ..row.clone()
+        },
+        handoff::Model {
+            user_id: "another".into(),
+            ..row.clone()
+        },
+    ];
+    for stranger in &strangers {
+        assert!(
+            !workspaces::hand_over(db, stranger).await.unwrap(),
+            "{stranger:?}"
+        );
+    }
+    assert_eq!(world.client.workspace(&workspace).await.unwrap().epoch, 4);
+    assert!(workspaces::hand_over(db, &row).await.unwrap());
+    assert!(
+        !workspaces::hand_over(db, &row).await.unwrap(),
+        "a second time"
+    );
+    assert_eq!(world.client.workspace(&workspace).await.unwrap().epoch, 5);
+}
+
 both_dbs! {
+    a_commit_swaps_only_the_owner_epoch_and_handoff_it_was_begun_with
     a_bundle_that_is_not_what_was_agreed_is_refused
     an_agent_that_missed_a_commit_hears_of_it_later
     an_agent_that_missed_an_abort_hears_of_it_later_and_is_not_woken_for_it
