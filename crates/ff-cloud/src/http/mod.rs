@@ -18,6 +18,7 @@ mod terminals;
 mod upgrade;
 mod user;
 mod vms;
+mod wake;
 mod workspaces;
 
 pub use json::Json;

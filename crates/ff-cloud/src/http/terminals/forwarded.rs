@@ -6,16 +6,10 @@ use ff_protocol::{TerminalId, VmId};
 use serde::Deserialize;
 
 use crate::http::forward::to_agent;
+use crate::http::wake::Wake;
 use crate::http::{DevUser, Failure, Path, Query};
 use crate::services::workspace::Purpose;
 use crate::{App, Result};
-
-/// Whether a read may wake the VM.
-#[derive(Debug, Deserialize)]
-pub struct Wake {
-    #[serde(default)]
-    wake: bool,
-}
 
 /// The ids in the path. All are checked here: the path goes on as it came.
 #[derive(Debug, Deserialize)]
@@ -30,14 +24,10 @@ pub async fn read(
     State(app): State<App>,
     user: DevUser,
     Path(place): Path<Place>,
-    Query(Wake { wake }): Query<Wake>,
+    Query(wake): Query<Wake>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let purpose = match wake {
-        true => Purpose::Intent,
-        false => Purpose::Read,
-    };
-    Ok(pass(app, user, place, purpose, request).await?)
+    Ok(pass(app, user, place, wake.purpose(), request).await?)
 }
 
 /// Opens or closes a terminal, which wakes the VM.

@@ -3,17 +3,10 @@
 use axum::extract::State;
 use ff_protocol::VmId;
 use ff_protocol::vm::Onboarding;
-use serde::Deserialize;
 
 use crate::App;
+use crate::http::wake::Wake;
 use crate::http::{DevUser, Failure, Json, Path, Query};
-
-/// Whether a read may wake the VM.
-#[derive(Debug, Deserialize)]
-pub struct Wake {
-    #[serde(default)]
-    wake: bool,
-}
 
 /// What the user has done and has still to do in the VM, as its agent sees it.
 pub async fn onboarding(

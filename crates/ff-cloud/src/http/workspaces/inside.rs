@@ -6,16 +6,10 @@ use ff_protocol::{SessionId, TerminalId, WorkspaceId};
 use serde::Deserialize;
 
 use crate::http::forward::to_agent;
+use crate::http::wake::Wake;
 use crate::http::{DevUser, Failure, Path, Query};
 use crate::services::workspace::Purpose;
 use crate::{App, Result};
-
-/// Whether a read may wake the VM.
-#[derive(Debug, Deserialize)]
-pub struct Wake {
-    #[serde(default)]
-    wake: bool,
-}
 
 /// The ids in the path. All are checked here: the path goes on as it came.
 #[derive(Debug, Deserialize)]
@@ -31,14 +25,10 @@ pub async fn read(
     State(app): State<App>,
     user: DevUser,
     Path(inside): Path<Inside>,
-    Query(Wake { wake }): Query<Wake>,
+    Query(wake): Query<Wake>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let purpose = match wake {
-        true => Purpose::Intent,
-        false => Purpose::Read,
-    };
-    Ok(pass(app, user, inside, purpose, request).await?)
+    Ok(pass(app, user, inside, wake.purpose(), request).await?)
 }
 
 /// Forwards a change, which wakes the VM.
