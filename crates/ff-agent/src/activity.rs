@@ -9,6 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use ff_core::{Core, clock};
 use ff_protocol::Timestamp;
+use ff_protocol::agent::{Cause, CauseKind};
 
 /// Terminal input counts as work for this long.
 const INPUT_COUNTS_FOR: Duration = Duration::from_secs(30);
@@ -29,18 +30,24 @@ impl Activity {
     }
 
     /// What works now, and when something last did.
-    pub(crate) async fn report(&self) -> ff_core::Result<(Vec<String>, Timestamp)> {
+    pub(crate) async fn report(&self) -> ff_core::Result<(Vec<Cause>, Timestamp)> {
         let now = clock::now();
-        let mut working = self.core.sessions().working();
+        let cause = |kind, name| Cause {
+            kind,
+            name,
+            since: now,
+        };
+        let sessions = self.core.sessions().working().into_iter();
+        let mut working: Vec<Cause> = sessions.map(|name| cause(CauseKind::Turn, name)).collect();
         let input = self.core.terminals().last_input_at();
         if let Some(at) = input {
             self.note(at);
             if (now - at).to_std().is_ok_and(|ago| ago < INPUT_COUNTS_FOR) {
-                working.push("terminal input".to_owned());
+                working.push(cause(CauseKind::TerminalInput, "terminal input".to_owned()));
             }
         }
         for (id, _, _) in self.core.handoffs_unfinished().await? {
-            working.push(format!("hand-off {id}"));
+            working.push(cause(CauseKind::Handoff, format!("hand-off {id}")));
         }
         if !working.is_empty() {
             self.note(now);

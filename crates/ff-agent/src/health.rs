@@ -22,6 +22,10 @@ pub(crate) async fn health(State(vitals): State<Arc<Vitals>>) -> Result<Json<Hea
     Ok(Json(Health {
         vm_id: vitals.vm_id.clone(),
         working,
+        holding: Vec::new(),
+        quiesced: None,
+        next_wake_at: None,
+        notices: Vec::new(),
         last_active_at,
         uptime_seconds: vitals.started.elapsed().as_secs(),
     }))

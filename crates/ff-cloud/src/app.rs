@@ -62,6 +62,7 @@ impl App {
             provider,
             identity,
             config.image.clone(),
+            config.vm.limits(),
             lifecycle.clone(),
         );
         let workspaces = WorkspaceService::new(db.clone(), vms.clone(), agents.clone());

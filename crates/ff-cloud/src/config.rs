@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use ff_protocol::limits::Limits;
 
 use crate::db::{Address, DatabaseUrl};
 use crate::{Error, Result};
@@ -109,6 +110,17 @@ pub struct VmSettings {
         value_delimiter = ','
     )]
     pub extra_host: Vec<ExtraHost>,
+}
+
+impl VmSettings {
+    /// What a VM may use unless it has limits of its own.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            cpus: self.cpus,
+            memory: self.memory,
+            pids: self.pids,
+        }
+    }
 }
 
 /// Providers of VMs.

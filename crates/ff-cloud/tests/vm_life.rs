@@ -310,7 +310,7 @@ async fn an_idle_vm_is_stopped_and_a_busy_one_is_not(backend: Backend) {
     let (id, path) = running(&server).await;
     {
         let mut work = server.provider.work.lock().unwrap();
-        work.working = vec!["a turn".to_owned()];
+        work.working = vec![support::turn("a turn")];
         work.quiet_seconds = 3600;
     }
     server.app.vms.start_tasks(Some(Duration::from_secs(2)));

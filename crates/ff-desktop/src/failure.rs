@@ -205,6 +205,9 @@ pub fn exit_of(code: ErrorCode) -> Exit {
         | C::CloneFailed
         | C::TooLarge
         | C::Suspended
+        | C::Busy
+        | C::Quiesced
+        | C::OwnsWorkspaces
         | C::Gone
         | C::LimitReached
         | C::CliUnavailable => Exit::Refused,
@@ -236,9 +239,12 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::CliUnavailable => "claude --version, where the workspace is".into(),
         C::Suspended => "ff terminal --vm  (it wakes the VM), then the same command".into(),
         C::Gone => "ff cloud setup".into(),
+        C::OwnsWorkspaces => "ff workspace list  (then ff pull each of them)".into(),
         C::ComputeUnavailable | C::AgentUnavailable => "ff cloud status".into(),
         C::BadRequest | C::Invalid | C::MethodNotAllowed => help_of(&asked.command),
         C::HandoffActive
+        | C::Busy
+        | C::Quiesced
         | C::Corrupted
         | C::TooLarge
         | C::LimitReached

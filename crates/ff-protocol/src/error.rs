@@ -64,6 +64,12 @@ codes! {
     TooLarge = "too_large", 413;
     /// The VM is asleep and this call does not wake it.
     Suspended = "suspended", 409;
+    /// Something works in the VM, so it cannot sleep now.
+    Busy = "busy", 409;
+    /// The VM is about to sleep and executes nothing; the server resumes it first.
+    Quiesced = "quiesced", 409;
+    /// The VM holds workspaces that exist nowhere else.
+    OwnsWorkspaces = "owns_workspaces", 409;
     /// The VM has ended or is ending.
     Gone = "gone", 410;
     /// A limit on count has been reached.

@@ -107,6 +107,10 @@ id!(
     /// A question or permission request the CLI has put to the user.
     RequestId, "request"
 );
+id!(
+    /// A promise to keep a VM awake.
+    LeaseId, "lease"
+);
 
 #[cfg(test)]
 mod tests {

@@ -4,10 +4,12 @@
 //! application (SCREAMING_SNAKE_CASE) unless a type says otherwise.
 
 pub mod agent;
+pub mod awake;
 pub mod close;
 pub mod error;
 pub mod handoff;
 pub mod ids;
+pub mod limits;
 pub mod project;
 pub mod session;
 pub mod socket;
@@ -17,8 +19,8 @@ pub mod workspace;
 
 pub use error::{ErrorCode, Problem};
 pub use ids::{
-    DesktopId, HandoffId, InvalidId, ProjectId, RequestId, SessionId, TerminalId, UserId, VmId,
-    WorkspaceId,
+    DesktopId, HandoffId, InvalidId, LeaseId, ProjectId, RequestId, SessionId, TerminalId, UserId,
+    VmId, WorkspaceId,
 };
 
 /// Generation of the agent protocol. The newer side adapts to the older one; a number is

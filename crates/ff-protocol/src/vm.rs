@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::agent::Notice;
+use crate::awake::Awake;
+use crate::limits::VmLimits;
 use crate::{Timestamp, UserId, VmId};
 
 /// Where a VM stands in its life. `docs/ARCHITECTURE.md` draws the transitions.
@@ -49,7 +52,10 @@ pub struct Vm {
     pub user_id: UserId,
     /// Where it stands.
     pub state: VmState,
-    /// Why it is in that state, where there is something to say.
+    /// Stable code of `reason`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// Why it is in that state, where there is something to say: the code and a text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The provider's name for the container.
@@ -65,6 +71,50 @@ pub struct Vm {
     /// Last time something worked in it, as its agent reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_active_at: Option<Timestamp>,
+    /// Its limits, and whether they are in force.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<VmLimits>,
+    /// Why it is awake and when it will sleep; only where one VM is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awake: Option<Awake>,
+    /// When it wakes by itself for scheduled work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_wake_at: Option<Timestamp>,
+    /// What happened in it that its user should know, newest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// `GET /api/pool`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pool {
+    /// How many VMs it should hold.
+    pub size: u32,
+    /// How many are ready.
+    pub ready: u32,
+    /// How many are being made.
+    pub making: u32,
+    /// Age of the oldest one that is ready, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest_seconds: Option<u64>,
+    /// VMs taken from it since this server started.
+    pub claims: u64,
+    /// Times a VM was wanted and none was ready, since this server started.
+    pub misses: u64,
+    /// VMs that could not be made, since this server started.
+    pub failures: u64,
+    /// When it tries again, after failures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+}
+
+/// `GET /api/vms/{id}/logs`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VmLogs {
+    /// What the VM's agent wrote, oldest line first.
+    pub lines: Vec<String>,
 }
 
 /// One login inside a VM; never a token.

@@ -6,8 +6,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use ff_protocol::limits::{Applied, Limits};
 use ff_protocol::{ErrorCode, Problem, VmId};
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 
 use crate::agent::AgentToken;
 
@@ -48,8 +51,9 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// Removes the VM's home for good.
     fn remove_home<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()>;
 
-    /// Makes the VM's machine on its home, without starting it; answers its id.
-    fn create<'a>(&'a self, vm: &'a VmId, image: &'a str) -> Answer<'a, String>;
+    /// Makes the VM's machine on its home, without starting it; answers its id. One that is there
+    /// already, and was left by an attempt that was cut off, is replaced.
+    fn create<'a>(&'a self, vm: &'a VmId, spec: Spec<'a>) -> Answer<'a, String>;
 
     /// Lays the agent's token into a machine that does not run.
     fn write_token<'a>(&'a self, vm: &'a VmId, token: &'a AgentToken) -> Answer<'a, ()>;
@@ -63,6 +67,72 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// Removes the VM's machine; its home stays.
     fn remove<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()>;
 
+    /// Whether [`Provider::freeze`] and [`Provider::thaw`] do something.
+    fn can_freeze(&self) -> bool {
+        false
+    }
+
+    /// Takes the CPU from the VM's machine: memory and connections stay.
+    fn freeze<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
+        let _ = vm;
+        Box::pin(async { Err(cannot("freeze a machine")) })
+    }
+
+    /// Gives it back; no effect on a machine that runs.
+    fn thaw<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
+        let _ = vm;
+        Box::pin(async { Err(cannot("thaw a machine")) })
+    }
+
+    /// Changes the limits of the VM's machine, and says whether they are in force already or
+    /// will be when it is made anew.
+    fn set_limits<'a>(&'a self, vm: &'a VmId, limits: Limits) -> Answer<'a, Applied> {
+        let _ = (vm, limits);
+        Box::pin(async { Err(cannot("set limits")) })
+    }
+
+    /// Id of the image with this name, if it is there. Another build under the same name has
+    /// another id.
+    fn image<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
+        let _ = name;
+        Box::pin(async { Err(cannot("image")) })
+    }
+
+    /// Keeps exactly these images (ids), whatever happens to their names, and lets go of those
+    /// that were kept before.
+    fn keep_images<'a>(&'a self, ids: &'a [String]) -> Answer<'a, ()> {
+        let _ = ids;
+        Box::pin(async { Ok(()) })
+    }
+
+    /// The last lines the VM's machine wrote, also of one that has ended, oldest first.
+    fn logs<'a>(&'a self, vm: &'a VmId, lines: usize) -> Answer<'a, Vec<String>> {
+        let _ = (vm, lines);
+        Box::pin(async { Err(cannot("logs")) })
+    }
+
+    /// Tells of each VM whose machine or home changed, until the connection breaks. Nothing
+    /// may depend on an event being seen.
+    fn watch(&self) -> Answer<'_, BoxStream<'static, VmId>> {
+        Box::pin(async { Ok(futures_util::stream::pending().boxed()) })
+    }
+
+    /// The homes of this server, and the networks that carry its labels.
+    fn belongings(&self) -> Answer<'_, Vec<Belonging>> {
+        Box::pin(async { Err(cannot("belongings")) })
+    }
+
+    /// Removes a network; never a home.
+    fn remove_network<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {
+        let _ = id;
+        Box::pin(async { Ok(()) })
+    }
+
+    /// What the host lacks for a server that others rely on.
+    fn findings(&self) -> Answer<'_, Vec<Finding>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
     /// The VM's machine, if there is one.
     fn inspect<'a>(&'a self, vm: &'a VmId) -> Answer<'a, Option<Machine>>;
 
@@ -73,6 +143,46 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     fn close(&self) -> Answer<'_, ()> {
         Box::pin(async { Ok(()) })
     }
+}
+
+/// What a machine is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec<'a> {
+    /// Id or name of its image.
+    pub image: &'a str,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// Something that carries this server's labels and is no machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Belonging {
+    /// What it is.
+    pub kind: BelongingKind,
+    /// The provider's name of it.
+    pub id: String,
+    /// The VM its label names, if it does.
+    pub vm_id: Option<VmId>,
+}
+
+/// Kinds of [`Belonging`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BelongingKind {
+    /// A user's home.
+    Home,
+    /// A network.
+    Network,
+}
+
+/// Something the host lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Stable code, such as `live_restore_off`.
+    pub code: &'static str,
+    /// Whether the server cannot do its work without it.
+    pub fatal: bool,
+    /// What is missing, what happens without it, and what to do.
+    pub text: String,
 }
 
 /// A machine as its provider knows it.
@@ -86,8 +196,10 @@ pub struct Machine {
     pub power: Power,
     /// Identity of its current start: another start has another one.
     pub start: String,
-    /// Base URL of the agent, while it runs and where it has an address (not in lists).
+    /// Base URL of the agent, while it has a start and an address (not in lists).
     pub address: Option<String>,
+    /// Id of the image it was made from.
+    pub image_id: String,
 }
 
 /// What a machine does.
@@ -99,9 +211,27 @@ pub enum Power {
     Frozen,
     /// It has ended, or was never started.
     Off {
-        /// Exit code of its first process, where it ran.
+        /// Exit code of its first process, where it ran (not in lists).
         exit_code: Option<i64>,
+        /// Whether the provider says that it ran out of memory; it may not know.
+        out_of_memory: bool,
     },
+}
+
+impl Power {
+    /// It has ended, and nobody knows how.
+    pub const OFF: Self = Self::Off {
+        exit_code: None,
+        out_of_memory: false,
+    };
+}
+
+fn cannot(action: &'static str) -> ComputeError {
+    ComputeError::Failed {
+        provider: "the provider of VMs",
+        action,
+        message: "it has no such thing".to_owned(),
+    }
 }
 
 /// What can go wrong with a provider.

@@ -158,3 +158,12 @@ pub fn request(method: Method, path: &str, body: Option<Value>) -> Request<Body>
         None => builder.body(Body::empty()).unwrap(),
     }
 }
+
+/// A cause that an agent may report.
+pub fn turn(name: &str) -> ff_protocol::agent::Cause {
+    ff_protocol::agent::Cause {
+        kind: ff_protocol::agent::CauseKind::Turn,
+        name: name.to_owned(),
+        since: ff_cloud::clock::now(),
+    }
+}

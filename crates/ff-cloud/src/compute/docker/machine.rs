@@ -6,9 +6,10 @@ use bollard::models::{
     RestartPolicyNameEnum,
 };
 use ff_protocol::VmId;
+use ff_protocol::limits::Limits;
 
 use super::names::{self, VM_LABEL, home_name};
-use crate::compute::{AGENT_PORT, Machine, Power};
+use crate::compute::{AGENT_PORT, Machine, Power, Spec};
 use crate::config::VmSettings;
 
 const HOME: &str = "/home/ff";
@@ -20,29 +21,29 @@ const HOSTNAME_LEN: usize = 12;
 /// The container of a VM.
 pub fn body(
     vm: &VmId,
-    image: &str,
+    spec: Spec<'_>,
     instance_id: &str,
     settings: &VmSettings,
 ) -> ContainerCreateBody {
     ContainerCreateBody {
         hostname: Some(hostname(vm)),
-        image: Some(image.to_owned()),
+        image: Some(spec.image.to_owned()),
         env: Some(vec![format!("FF_VM_ID={vm}")]),
         labels: Some(names::labels(instance_id, vm)),
-        host_config: Some(host_config(vm, settings)),
+        host_config: Some(host_config(vm, spec.limits, settings)),
         ..Default::default()
     }
 }
 
-fn host_config(vm: &VmId, settings: &VmSettings) -> HostConfig {
-    let memory = i64::try_from(settings.memory).unwrap_or(i64::MAX);
+fn host_config(vm: &VmId, limits: Limits, settings: &VmSettings) -> HostConfig {
+    let memory = i64::try_from(limits.memory).unwrap_or(i64::MAX);
     let log = [("max-size", LOG_SIZE), ("max-file", LOG_FILES)];
     HostConfig {
-        nano_cpus: Some((settings.cpus * 1e9) as i64),
+        nano_cpus: Some((limits.cpus * 1e9) as i64),
         memory: Some(memory),
         // The same as `memory`: no swap on top.
         memory_swap: Some(memory),
-        pids_limit: Some(settings.pids.into()),
+        pids_limit: Some(limits.pids.into()),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         privileged: Some(false),
@@ -101,7 +102,7 @@ pub fn machine(vm_id: VmId, found: ContainerInspectResponse) -> Machine {
                 .filter_map(|network| network.ip_address)
                 .find(|ip| !ip.is_empty())
         })
-        .filter(|_| power == Power::On)
+        .filter(|_| matches!(power, Power::On | Power::Frozen))
         .map(|ip| format!("http://{ip}:{AGENT_PORT}"));
     let start = format!("{id} {}", state.started_at.unwrap_or_default());
     Machine {
@@ -110,6 +111,7 @@ pub fn machine(vm_id: VmId, found: ContainerInspectResponse) -> Machine {
         power,
         start,
         address,
+        image_id: found.image.unwrap_or_default(),
     }
 }
 
@@ -119,6 +121,7 @@ fn power(state: &ContainerState) -> Power {
         (Some(true), _) => Power::On,
         _ => Power::Off {
             exit_code: state.exit_code,
+            out_of_memory: state.oom_killed.unwrap_or_default(),
         },
     }
 }
@@ -129,14 +132,14 @@ pub fn listed(found: ContainerSummary) -> Option<Machine> {
     let power = match found.state {
         Some(ContainerSummaryStateEnum::RUNNING) => Power::On,
         Some(ContainerSummaryStateEnum::PAUSED) => Power::Frozen,
-        _ => Power::Off { exit_code: None },
+        _ => Power::OFF,
     };
-    let id = found.id.unwrap_or_default();
     Some(Machine {
         vm_id,
         start: String::new(),
-        id,
+        id: found.id.unwrap_or_default(),
         power,
         address: None,
+        image_id: found.image_id.unwrap_or_default(),
     })
 }

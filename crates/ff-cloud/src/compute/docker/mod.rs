@@ -15,7 +15,7 @@ use ff_protocol::VmId;
 
 use self::archive::FileEntry;
 use self::engine::{CallError, Engine, is_status, unless};
-use super::{Answer, ComputeError, Machine, Provider, TOKEN_FILE};
+use super::{Answer, ComputeError, Machine, Provider, Spec, TOKEN_FILE};
 use crate::agent::AgentToken;
 use crate::config::{Config, VmSettings};
 use crate::identity::Identity;
@@ -108,29 +108,29 @@ impl DockerProvider {
     async fn create_container(
         &self,
         vm: &VmId,
-        image: &str,
+        spec: Spec<'_>,
     ) -> Result<ContainerCreateResponse, CallError> {
         let options = CreateContainerOptions {
             name: Some(container_name(vm)),
             ..Default::default()
         };
-        let body = machine::body(vm, image, &self.instance_id, &self.settings);
+        let body = machine::body(vm, spec, &self.instance_id, &self.settings);
         let docker = self.engine.client().await?;
         let question = docker.create_container(Some(options), body);
         self.engine.call("create a container", question).await
     }
 
-    async fn make(&self, vm: &VmId, image: &str) -> Result<String, ComputeError> {
-        let mut made = self.create_container(vm, image).await;
+    async fn make(&self, vm: &VmId, spec: Spec<'_>) -> Result<String, ComputeError> {
+        let mut made = self.create_container(vm, spec).await;
         if made.as_ref().is_err_and(|error| is_status(error, CONFLICT)) {
             // Left over from an attempt that was cut off, perhaps before it was complete.
             self.remove(vm).await?;
-            made = self.create_container(vm, image).await;
+            made = self.create_container(vm, spec).await;
         }
         let made = match made {
             Ok(made) => made,
             Err(error) if is_status(&error, MISSING) => {
-                return Err(ComputeError::ImageMissing(image.to_owned()));
+                return Err(ComputeError::ImageMissing(spec.image.to_owned()));
             }
             Err(error) => return Err(error.into()),
         };
@@ -192,8 +192,8 @@ impl Provider for DockerProvider {
         })
     }
 
-    fn create<'a>(&'a self, vm: &'a VmId, image: &'a str) -> Answer<'a, String> {
-        Box::pin(self.make(vm, image))
+    fn create<'a>(&'a self, vm: &'a VmId, spec: Spec<'a>) -> Answer<'a, String> {
+        Box::pin(self.make(vm, spec))
     }
 
     fn write_token<'a>(&'a self, vm: &'a VmId, token: &'a AgentToken) -> Answer<'a, ()> {

@@ -225,8 +225,14 @@ fn process(pid: Pid, port: u16) -> io::Result<Run> {
 fn machine(vm: &VmId, record: Record) -> Machine {
     let (power, address) = match record.run {
         Run::Process { port, .. } => (Power::On, Some(format!("http://127.0.0.1:{port}"))),
-        Run::Ended { exit_code } => (Power::Off { exit_code }, None),
-        Run::Never | Run::Begun { .. } => (Power::Off { exit_code: None }, None),
+        Run::Ended { exit_code } => {
+            let power = Power::Off {
+                exit_code,
+                out_of_memory: false,
+            };
+            (power, None)
+        }
+        Run::Never | Run::Begun { .. } => (Power::OFF, None),
     };
     Machine {
         vm_id: vm.clone(),
@@ -234,6 +240,7 @@ fn machine(vm: &VmId, record: Record) -> Machine {
         id: record.id,
         power,
         address,
+        image_id: String::new(),
     }
 }
 

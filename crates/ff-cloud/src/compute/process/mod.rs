@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use self::machine::{Launcher, Slot};
 use self::record::{Place, Record, Run};
-use super::{Answer, ComputeError, Machine, Provider};
+use super::{Answer, ComputeError, Machine, Provider, Spec};
 use crate::agent::AgentToken;
 use crate::identity::write_whole;
 
@@ -193,7 +193,7 @@ impl Provider for ProcessProvider {
         })
     }
 
-    fn create<'a>(&'a self, vm: &'a VmId, _image: &'a str) -> Answer<'a, String> {
+    fn create<'a>(&'a self, vm: &'a VmId, _spec: Spec<'a>) -> Answer<'a, String> {
         Box::pin(async move {
             self.remove(vm).await?;
             self.with("make a machine", vm, |_, _, place, _| {

@@ -119,6 +119,10 @@ fn report(vm_id: VmId, world: &World, running: &Running) -> Response {
     Json(Health {
         vm_id,
         working: work.working,
+        holding: Vec::new(),
+        quiesced: None,
+        next_wake_at: None,
+        notices: Vec::new(),
         last_active_at: clock::now() - chrono::TimeDelta::seconds(work.quiet_seconds),
         uptime_seconds: running.since.elapsed().as_secs(),
     })

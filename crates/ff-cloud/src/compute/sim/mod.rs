@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use self::agent::Listener;
 use self::world::{Running, SimMachine, World, lock};
-use super::{Answer, ComputeError, Machine, Power, Provider};
+use super::{Answer, ComputeError, Machine, Power, Provider, Spec};
 use crate::agent::AgentToken;
 
 mod agent;
@@ -217,12 +217,14 @@ fn shown(vm: &VmId, machine: &SimMachine) -> Machine {
             Some(_) => Power::On,
             None => Power::Off {
                 exit_code: machine.exit_code,
+                out_of_memory: false,
             },
         },
         start: format!("{} {}", machine.id, machine.starts),
         address: running
             .filter(|running| running.is_up())
             .map(|running| running.base_url.clone()),
+        image_id: machine.image.clone(),
     }
 }
 
@@ -253,15 +255,16 @@ impl Provider for SimProvider {
         })
     }
 
-    fn create<'a>(&'a self, vm: &'a VmId, image: &'a str) -> Answer<'a, String> {
+    fn create<'a>(&'a self, vm: &'a VmId, spec: Spec<'a>) -> Answer<'a, String> {
         Box::pin(async {
             self.step(Step::Create, "make a machine").await?;
             if self.no_image.load(SeqCst) {
-                return Err(ComputeError::ImageMissing(image.to_owned()));
+                return Err(ComputeError::ImageMissing(spec.image.to_owned()));
             }
             let id = format!("machine-{}", self.created.fetch_add(1, SeqCst));
             let machine = SimMachine {
                 id: id.clone(),
+                image: spec.image.to_owned(),
                 token: None,
                 running: None,
                 exit_code: None,

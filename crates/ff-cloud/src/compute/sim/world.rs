@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use axum::Router;
 use ff_protocol::VmId;
+use ff_protocol::agent::Cause;
 
 use crate::agent::AgentToken;
 
@@ -13,7 +14,7 @@ use crate::agent::AgentToken;
 #[derive(Debug, Clone, Default)]
 pub struct Work {
     /// Causes that keep the VM awake.
-    pub working: Vec<String>,
+    pub working: Vec<Cause>,
     /// How long nothing has worked, in seconds.
     pub quiet_seconds: i64,
     /// How often an agent was asked for its health.
@@ -24,6 +25,7 @@ pub struct Work {
 #[derive(Debug)]
 pub struct SimMachine {
     pub(super) id: String,
+    pub(super) image: String,
     pub(super) token: Option<AgentToken>,
     pub(super) running: Option<Running>,
     pub(super) exit_code: Option<i64>,

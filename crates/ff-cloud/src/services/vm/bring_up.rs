@@ -11,7 +11,7 @@ use super::drivers::Driving;
 use super::failure::{Cause, Fault};
 use super::{STOP_GRACE, VmService, state, view};
 use crate::agent::{AgentToken, Endpoint};
-use crate::compute::{Machine, Power};
+use crate::compute::{Machine, Power, Spec};
 use crate::db::entity::vm::Model;
 use crate::db::vms::{self, Change, Running};
 use crate::{Result, error};
@@ -123,7 +123,11 @@ impl VmService {
         match machine.map(|machine| machine.power) {
             None => {
                 made.machine = true;
-                provider.create(id, &row.image).await?;
+                let spec = Spec {
+                    image: &row.image,
+                    limits: self.0.limits,
+                };
+                provider.create(id, spec).await?;
             }
             Some(Power::On | Power::Frozen) => provider.stop(id, STOP_GRACE).await?,
             Some(Power::Off { .. }) => {}
@@ -170,7 +174,7 @@ impl VmService {
                 "the VM's container was removed while it started",
             ));
         };
-        if let Power::Off { exit_code } = machine.power {
+        if let Power::Off { exit_code, .. } = machine.power {
             let code = exit_code.map_or("unknown".to_owned(), |code| code.to_string());
             return Err(Fault::new(
                 Cause::Agent,

@@ -103,9 +103,18 @@ fn is_idle(health: &Health, last_active: Timestamp, now: Timestamp, limit: Durat
 #[cfg(test)]
 mod tests {
     use ff_protocol::VmId;
+    use ff_protocol::agent::{Cause, CauseKind};
     use rstest::rstest;
 
     use super::*;
+
+    fn turn(name: &str, since: Timestamp) -> Cause {
+        Cause {
+            kind: CauseKind::Turn,
+            name: name.to_owned(),
+            since,
+        }
+    }
 
     #[rstest]
     #[case(&[], 10, true)]
@@ -120,7 +129,11 @@ mod tests {
         let last_active = now - TimeDelta::seconds(quiet);
         let health = Health {
             vm_id: VmId::generate(),
-            working: working.iter().map(|cause| (*cause).to_owned()).collect(),
+            working: working.iter().map(|name| turn(name, now)).collect(),
+            holding: Vec::new(),
+            quiesced: None,
+            next_wake_at: None,
+            notices: Vec::new(),
             last_active_at: last_active,
             uptime_seconds: 1000,
         };

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use ff_protocol::limits::Limits;
 use ff_protocol::vm::{Vm, VmState};
 use ff_protocol::{ErrorCode, Page, UserId, VmId};
 use tracing::Instrument;
@@ -54,6 +55,7 @@ struct Inner {
     provider: Arc<dyn Provider>,
     identity: Identity,
     image: String,
+    limits: Limits,
     lifecycle: Lifecycle,
     drivers: Drivers,
     /// When a user last did something through this server, by VM; only of VMs that run.
@@ -68,6 +70,7 @@ impl VmService {
         provider: Arc<dyn Provider>,
         identity: Identity,
         image: String,
+        limits: Limits,
         lifecycle: Lifecycle,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -76,6 +79,7 @@ impl VmService {
             provider,
             identity,
             image,
+            limits,
             lifecycle,
             drivers: Drivers::new(),
             touched: Mutex::default(),

@@ -148,7 +148,7 @@ impl VmService {
 mod tests {
     use super::*;
 
-    const OFF: Option<Power> = Some(Power::Off { exit_code: Some(0) });
+    const OFF: Option<Power> = Some(Power::OFF);
 
     #[test]
     fn a_running_row_needs_a_running_machine() {

@@ -73,7 +73,7 @@ impl VmService {
         }
         let why = match self.0.provider.inspect(id).await? {
             Some(machine) => match machine.power {
-                Power::Off { exit_code } => {
+                Power::Off { exit_code, .. } => {
                     let code = exit_code.map_or("unknown".to_owned(), |code| code.to_string());
                     format!("its container ended by itself, exit code {code}")
                 }

@@ -17,12 +17,17 @@ pub fn vm(row: &Model) -> Result<Vm> {
         id: id(row)?,
         user_id: user(row)?,
         state: row.state.into(),
+        reason_code: row.reason_code.clone(),
         reason,
         container_id: row.container_id.clone(),
         image: row.image.clone(),
         created_at: row.created_at,
         last_health_check: row.last_health_check,
         last_active_at: row.last_active_at,
+        limits: None,
+        awake: None,
+        next_wake_at: None,
+        notices: Vec::new(),
     })
 }
 
