@@ -14,11 +14,20 @@ use std::process::Command;
 use std::time::Duration;
 
 use ff_cloud::compute::process::ProcessProvider;
-use ff_cloud::compute::{Power, Provider};
+use ff_cloud::compute::{Power, Provider, Spec};
 use ff_protocol::VmId;
+use ff_protocol::limits::Preset;
 use ff_protocol::vm::VmState;
 use serde_json::{Value, json};
 use support::program::{World, agent_binary, eventually, lives, program, signal, with_variable};
+
+/// What this provider does not look at.
+fn spec() -> Spec<'static> {
+    Spec {
+        image: "",
+        limits: Preset::Small.limits(),
+    }
+}
 
 #[test]
 fn without_dev_or_without_an_agent_it_is_refused_in_one_sentence() {
@@ -210,12 +219,15 @@ async fn every_call_can_be_repeated() {
     let token = ff_client::Secret::new("ffa_0123456789abcdef0123456789abcdef");
     assert!(provider.start(&vm).await.is_err());
     assert!(provider.write_token(&vm, &token).await.is_err());
-    assert!(provider.create(&vm, "").await.is_err(), "without a home");
+    assert!(
+        provider.create(&vm, spec()).await.is_err(),
+        "without a home"
+    );
     provider.stop(&vm, Duration::ZERO).await.unwrap();
     assert!(provider.ensure_home(&vm).await.unwrap());
     assert!(!provider.ensure_home(&vm).await.unwrap());
-    let first = provider.create(&vm, "").await.unwrap();
-    assert_ne!(provider.create(&vm, "").await.unwrap(), first);
+    let first = provider.create(&vm, spec()).await.unwrap();
+    assert_ne!(provider.create(&vm, spec()).await.unwrap(), first);
 
     // Without a token the agent refuses to start, and its end is seen with its code.
     provider.start(&vm).await.unwrap();
@@ -223,7 +235,13 @@ async fn every_call_can_be_repeated() {
         let machine = provider.inspect(&vm).await.unwrap().unwrap();
         (machine.power != Power::On).then_some(machine)
     });
-    assert_eq!(ended.await.power, Power::Off { exit_code: Some(1) });
+    assert_eq!(
+        ended.await.power,
+        Power::Off {
+            exit_code: Some(1),
+            out_of_memory: false
+        }
+    );
 
     provider.write_token(&vm, &token).await.unwrap();
     for _ in 0..2 {
@@ -255,7 +273,8 @@ async fn every_call_can_be_repeated() {
     assert_eq!(
         off.power,
         Power::Off {
-            exit_code: Some(137)
+            exit_code: Some(137),
+            out_of_memory: false,
         }
     );
     for _ in 0..2 {
