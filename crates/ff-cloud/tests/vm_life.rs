@@ -309,13 +309,13 @@ async fn an_idle_vm_is_stopped_and_a_busy_one_is_not(backend: Backend) {
     let server = Server::new(backend).await;
     let (id, path) = running(&server).await;
     {
-        let mut work = server.provider.work.lock().unwrap();
+        let mut work = server.provider.work();
         work.working = vec![support::turn("a turn")];
         work.quiet_seconds = 3600;
     }
     server.app.vms.start_tasks(Some(Duration::from_secs(2)));
     let looked_at_thrice = async {
-        while server.provider.work.lock().unwrap().asked < 3 {
+        while server.provider.work().asked < 3 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
@@ -323,7 +323,7 @@ async fn an_idle_vm_is_stopped_and_a_busy_one_is_not(backend: Backend) {
         .await
         .unwrap();
     assert_eq!(server.get(&path).await.body["state"], "RUNNING");
-    server.provider.work.lock().unwrap().working.clear();
+    server.provider.work().working.clear();
     let stopped = server.until_state(id.as_str(), "STOPPED").await;
     assert!(
         stopped.body["reason"]
@@ -333,7 +333,7 @@ async fn an_idle_vm_is_stopped_and_a_busy_one_is_not(backend: Backend) {
     );
     assert_eq!(server.provider.machines(), 1, "stopped, not removed");
 
-    server.provider.work.lock().unwrap().quiet_seconds = 0;
+    server.provider.work().quiet_seconds = 0;
     assert_eq!(wake(&server, &path).await.status, StatusCode::OK);
     assert_eq!(server.get(&path).await.body["state"], "RUNNING");
     assert_eq!(server.provider.created.load(SeqCst), 1);
