@@ -288,7 +288,15 @@ pub async fn claim(
             };
         }
     }
-    usage::begin(&tx, &row.id, user.as_str(), UsageKind::Awake, Some("user"), now).await?;
+    usage::begin(
+        &tx,
+        &row.id,
+        user.as_str(),
+        UsageKind::Awake,
+        Some("user"),
+        now,
+    )
+    .await?;
     tx.commit().await?;
     Ok(Claim::Got(Box::new(Model {
         state: State::Running,
@@ -381,7 +389,10 @@ pub async fn set_limits(
     Entity::update_many()
         .filter(Column::Id.eq(id.as_str()))
         .col_expr(Column::Cpus, Expr::value(limits.cpus))
-        .col_expr(Column::Memory, Expr::value(i64::try_from(limits.memory).ok()))
+        .col_expr(
+            Column::Memory,
+            Expr::value(i64::try_from(limits.memory).ok()),
+        )
         .col_expr(Column::Pids, Expr::value(i64::from(limits.pids)))
         .col_expr(Column::LimitsPending, Expr::value(pending))
         .exec(db)
@@ -393,11 +404,7 @@ pub async fn set_limits(
 ///
 /// # Errors
 /// The database fails.
-pub async fn set_notices(
-    db: &impl ConnectionTrait,
-    id: &VmId,
-    notices: &str,
-) -> Result<(), DbErr> {
+pub async fn set_notices(db: &impl ConnectionTrait, id: &VmId, notices: &str) -> Result<(), DbErr> {
     Entity::update_many()
         .filter(Column::Id.eq(id.as_str()))
         .col_expr(Column::Notices, Expr::value(notices))

@@ -13,7 +13,6 @@ pub struct Migration;
 #[derive(DeriveIden)]
 enum Vms {
     Table,
-    UserId,
     StateSince,
     ImageId,
     PreviousImageId,

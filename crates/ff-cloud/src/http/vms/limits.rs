@@ -14,5 +14,7 @@ pub async fn limits(
     Path(vm): Path<VmId>,
     Json(body): Json<ChangeLimits>,
 ) -> Result<Json<VmLimits>, Failure> {
-    Ok(Json(app.vms.change_limits(&vm, user.0.as_ref(), &body).await?))
+    Ok(Json(
+        app.vms.change_limits(&vm, user.0.as_ref(), &body).await?,
+    ))
 }

@@ -31,10 +31,7 @@ pub fn routes() -> Router<App> {
             "/api/vms/{vm}/leases",
             get(leases::leases).post(lease::lease),
         )
-        .route(
-            "/api/vms/{vm}/leases/{lease}",
-            delete(end_lease::end_lease),
-        )
+        .route("/api/vms/{vm}/leases/{lease}", delete(end_lease::end_lease))
         .route("/api/vms/{vm}/limits", patch(limits::limits))
         .route("/api/vms/{vm}/logs", get(logs::logs))
         .route("/api/vms/{vm}/usage", get(usage::usage))

@@ -15,5 +15,7 @@ pub async fn suspend(
     Path(vm): Path<VmId>,
     Json(body): Json<SuspendVm>,
 ) -> Result<Json<Vm>, Failure> {
-    Ok(Json(app.vms.suspend(&vm, user.0.as_ref(), body.tier).await?))
+    Ok(Json(
+        app.vms.suspend(&vm, user.0.as_ref(), body.tier).await?,
+    ))
 }

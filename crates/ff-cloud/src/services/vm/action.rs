@@ -89,12 +89,8 @@ mod tests {
         VmState::Terminating,
         VmState::Terminated,
     ];
-    const POWERS: [Option<Power>; 4] = [
-        None,
-        Some(Power::OFF),
-        Some(Power::On),
-        Some(Power::Frozen),
-    ];
+    const POWERS: [Option<Power>; 4] =
+        [None, Some(Power::OFF), Some(Power::On), Some(Power::Frozen)];
 
     fn of(state: VmState, power: Option<Power>) -> Facts {
         Facts {
@@ -143,12 +139,22 @@ mod tests {
 
     #[test]
     fn who_works_on_a_vm_is_left_to_it_until_the_deadline() {
-        for state in [VmState::Provisioning, VmState::Resuming, VmState::Suspending] {
+        for state in [
+            VmState::Provisioning,
+            VmState::Resuming,
+            VmState::Suspending,
+        ] {
             for power in POWERS {
                 let facts = of(state, power);
                 assert_eq!(action(facts), Action::Nothing);
-                let orphan = Facts { orphan: true, ..facts };
-                let overdue = Facts { overdue: true, ..orphan };
+                let orphan = Facts {
+                    orphan: true,
+                    ..facts
+                };
+                let overdue = Facts {
+                    overdue: true,
+                    ..orphan
+                };
                 let settles = state == VmState::Suspending;
                 let (then, late) = match settles {
                     true => (Action::SettleSuspending, Action::SettleSuspending),

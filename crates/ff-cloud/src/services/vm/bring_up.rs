@@ -225,13 +225,21 @@ impl VmService {
         let limits = self.limits_of(row);
         let named = row.image_id.as_deref().filter(|id| !id.is_empty());
         let spec = |image| Spec { image, limits };
-        match self.0.provider.create(id, spec(named.unwrap_or(&row.image))).await {
+        match self
+            .0
+            .provider
+            .create(id, spec(named.unwrap_or(&row.image)))
+            .await
+        {
             Ok(_) => return Ok(None),
             Err(ComputeError::ImageMissing(_)) if named.is_some() => {}
             Err(error) => return Err(error.into()),
         }
         tracing::warn!("the VM's image is gone; it is made from the current one");
-        self.0.provider.create(id, spec(&self.0.settings.image)).await?;
+        self.0
+            .provider
+            .create(id, spec(&self.0.settings.image))
+            .await?;
         let image = self.0.provider.image(&self.0.settings.image).await?;
         Ok(image)
     }

@@ -145,12 +145,25 @@ impl VmService {
         now: Timestamp,
     ) -> Result<Seen<'a>> {
         let touched = self.0.live.touched(id);
-        let touched = touched.and_then(|ago| TimeDelta::from_std(ago).ok()).map(|ago| now - ago);
-        let shortest = [self.0.settings.idle.freeze_after, self.0.settings.idle.stop_after];
-        let shortest = shortest.into_iter().flatten().min().and_then(|it| TimeDelta::from_std(it).ok());
+        let touched = touched
+            .and_then(|ago| TimeDelta::from_std(ago).ok())
+            .map(|ago| now - ago);
+        let shortest = [
+            self.0.settings.idle.freeze_after,
+            self.0.settings.idle.stop_after,
+        ];
+        let shortest = shortest
+            .into_iter()
+            .flatten()
+            .min()
+            .and_then(|it| TimeDelta::from_std(it).ok());
         // So that the earliest sleep comes so long after it woke, and no later for it.
-        let woke = row.state_since.filter(|_| VmState::from(row.state) == VmState::Running);
-        let floor = woke.zip(shortest).map(|(at, shortest)| at + AWAKE_AT_LEAST.min(shortest) - shortest);
+        let woke = row
+            .state_since
+            .filter(|_| VmState::from(row.state) == VmState::Running);
+        let floor = woke
+            .zip(shortest)
+            .map(|(at, shortest)| at + AWAKE_AT_LEAST.min(shortest) - shortest);
         let last_active = [known.last_active, row.last_active_at, touched, floor]
             .into_iter()
             .flatten()

@@ -20,12 +20,21 @@ impl VmService {
     /// # Errors
     /// `not_found`; `invalid` for no time or too long a name; `limit_reached`; what waking the VM
     /// may answer.
-    pub async fn lease(&self, id: &VmId, user: Option<&UserId>, ask: &CreateLease) -> Result<Lease> {
+    pub async fn lease(
+        &self,
+        id: &VmId,
+        user: Option<&UserId>,
+        ask: &CreateLease,
+    ) -> Result<Lease> {
         self.get(id, user).await?;
         let name = ask.name.as_deref().unwrap_or("lease").trim();
-        let sound = !name.is_empty() && name.chars().count() <= LONGEST_NAME && !name.contains(char::is_control);
+        let sound = !name.is_empty()
+            && name.chars().count() <= LONGEST_NAME
+            && !name.contains(char::is_control);
         if !sound || ask.seconds == 0 {
-            let detail = format!("a lease has 1 second at least, and a name of 1 to {LONGEST_NAME} characters");
+            let detail = format!(
+                "a lease has 1 second at least, and a name of 1 to {LONGEST_NAME} characters"
+            );
             return Err(Error::refused(ErrorCode::Invalid, detail));
         }
         let longest = self.0.settings.longest_lease.as_secs();

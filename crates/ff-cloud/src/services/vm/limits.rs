@@ -22,7 +22,10 @@ impl VmService {
         Limits {
             cpus: row.cpus.unwrap_or(all.cpus),
             memory: row.memory.map_or(all.memory, i64::unsigned_abs),
-            pids: row.pids.and_then(|pids| u32::try_from(pids).ok()).unwrap_or(all.pids),
+            pids: row
+                .pids
+                .and_then(|pids| u32::try_from(pids).ok())
+                .unwrap_or(all.pids),
         }
     }
 
@@ -108,10 +111,34 @@ mod tests {
         assert_eq!(changed(now, &ask).unwrap(), expected);
         assert_eq!(changed(now, &ChangeLimits::default()).unwrap(), now);
         for (ask, word) in [
-            (ChangeLimits { cpus: Some(f64::NAN), ..Default::default() }, "cpus"),
-            (ChangeLimits { cpus: Some(-1.0), ..Default::default() }, "cpus"),
-            (ChangeLimits { memory: Some(1), ..Default::default() }, "memory"),
-            (ChangeLimits { pids: Some(0), ..Default::default() }, "pids"),
+            (
+                ChangeLimits {
+                    cpus: Some(f64::NAN),
+                    ..Default::default()
+                },
+                "cpus",
+            ),
+            (
+                ChangeLimits {
+                    cpus: Some(-1.0),
+                    ..Default::default()
+                },
+                "cpus",
+            ),
+            (
+                ChangeLimits {
+                    memory: Some(1),
+                    ..Default::default()
+                },
+                "memory",
+            ),
+            (
+                ChangeLimits {
+                    pids: Some(0),
+                    ..Default::default()
+                },
+                "pids",
+            ),
         ] {
             let error = changed(now, &ask).unwrap_err().to_string();
             assert!(error.contains(word), "{error}");

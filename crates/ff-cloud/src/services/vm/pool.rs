@@ -91,7 +91,10 @@ pub(super) fn plan(size: u32, at_once: u32, members: &[Member]) -> Plan {
     let fresh = ready.len() - old.len();
     let too_many = ready.len().saturating_sub(size);
     if too_many > 0 {
-        let last = ready.iter().filter(|it| it.old).chain(ready.iter().rev().filter(|it| !it.old));
+        let last = ready
+            .iter()
+            .filter(|it| it.old)
+            .chain(ready.iter().rev().filter(|it| !it.old));
         discard.extend(last.take(too_many).map(|it| it.id.clone()));
     } else if let Some(oldest) = old.first()
         && fresh + making >= size.saturating_sub(old.len())
@@ -175,8 +178,14 @@ impl VmService {
         }
         let image = self.current_image().await?;
         let now = clock::now();
-        let members: Vec<Member> = rows.iter().map(|row| member(row, image.as_deref(), longest_age, now)).collect();
-        let failed = members.iter().filter(|it| it.state == VmState::Failed).count();
+        let members: Vec<Member> = rows
+            .iter()
+            .map(|row| member(row, image.as_deref(), longest_age, now))
+            .collect();
+        let failed = members
+            .iter()
+            .filter(|it| it.state == VmState::Failed)
+            .count();
         let plan = plan(size, at_once, &members);
         for row in rows.iter().filter(|row| plan.discard.contains(&row.id)) {
             self.discard(row).await?;
@@ -195,7 +204,10 @@ impl VmService {
         if row.user_id.is_some() {
             return Ok(());
         }
-        if self.transition(row, VmState::Terminating, Change::default()).await? {
+        if self
+            .transition(row, VmState::Terminating, Change::default())
+            .await?
+        {
             let id: VmId = view::id(row)?;
             tracing::info!(vm = %id, "a VM of the pool is replaced");
             self.finish_removal_in_background(id);
@@ -210,10 +222,18 @@ impl VmService {
     pub async fn pool(&self) -> Result<Pool> {
         let states = [VmState::Pooled, VmState::Provisioning];
         let rows = vms::unowned(self.0.db.read(), &states, MOST).await?;
-        let count = |state: VmState| rows.iter().filter(|row| VmState::from(row.state) == state).count() as u32;
+        let count = |state: VmState| {
+            rows.iter()
+                .filter(|row| VmState::from(row.state) == state)
+                .count() as u32
+        };
         let now = clock::now();
-        let ready = rows.iter().filter(|row| VmState::from(row.state) == VmState::Pooled);
-        let oldest = ready.map(|row| (now - row.created_at).num_seconds().unsigned_abs()).max();
+        let ready = rows
+            .iter()
+            .filter(|row| VmState::from(row.state) == VmState::Pooled);
+        let oldest = ready
+            .map(|row| (now - row.created_at).num_seconds().unsigned_abs())
+            .max();
         let pool = &self.0.pool;
         Ok(Pool {
             size: self.0.settings.pool.size,
@@ -257,7 +277,14 @@ mod tests {
 
     #[test]
     fn it_is_filled_a_few_at_a_time() {
-        for (there, make) in [("", 2), ("m", 1), ("mm", 0), ("rrr", 1), ("rrrr", 0), ("rrm", 1)] {
+        for (there, make) in [
+            ("", 2),
+            ("m", 1),
+            ("mm", 0),
+            ("rrr", 1),
+            ("rrrr", 0),
+            ("rrm", 1),
+        ] {
             assert_eq!(plan(4, 2, &members(there)).make, make, "{there}");
         }
     }

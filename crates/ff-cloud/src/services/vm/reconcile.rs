@@ -79,7 +79,11 @@ impl VmService {
     }
 
     /// One pass over everything.
-    pub(super) async fn reconcile(&self, booted: Timestamp, strangers: &mut Strangers) -> Result<()> {
+    pub(super) async fn reconcile(
+        &self,
+        booted: Timestamp,
+        strangers: &mut Strangers,
+    ) -> Result<()> {
         let began = Instant::now();
         let machines = self.0.provider.list().await?;
         let mut machines: HashMap<VmId, Machine> = machines
@@ -123,13 +127,17 @@ impl VmService {
                 })
                 .await;
         }
-        for network in belongings.iter().filter(|it| it.kind == BelongingKind::Network) {
+        for network in belongings
+            .iter()
+            .filter(|it| it.kind == BelongingKind::Network)
+        {
             if network.vm_id.as_ref().is_none_or(|vm| !live.contains(vm)) {
                 tracing::info!(network = network.id, "a network of no VM is removed");
                 self.0.provider.remove_network(&network.id).await?;
             }
         }
-        self.put_aside(machines.into_keys().collect(), strangers).await;
+        self.put_aside(machines.into_keys().collect(), strangers)
+            .await;
         if let Err(error) = self.keep_images(&[]).await {
             tracing::debug!(error = %error::chain(&error), "images could not be kept");
         }
@@ -161,7 +169,13 @@ impl VmService {
         }
     }
 
-    fn facts(&self, row: &Model, machine: &Option<Machine>, home: bool, booted: Timestamp) -> Facts {
+    fn facts(
+        &self,
+        row: &Model,
+        machine: &Option<Machine>,
+        home: bool,
+        booted: Timestamp,
+    ) -> Facts {
         let now = clock::now();
         Facts {
             state: row.state.into(),
@@ -251,9 +265,13 @@ impl VmService {
             reason: reason.clone(),
             ..Default::default()
         };
-        if self.transition(row, VmState::Resuming, change.clone()).await? {
+        if self
+            .transition(row, VmState::Resuming, change.clone())
+            .await?
+        {
             self.0.provider.stop(id, STOP_GRACE).await?;
-            self.transition_from(id, VmState::Resuming, VmState::Failed, change).await?;
+            self.transition_from(id, VmState::Resuming, VmState::Failed, change)
+                .await?;
         }
         Ok(())
     }

@@ -28,7 +28,10 @@ impl VmService {
         let more = rows.len() as u64 > PAGE;
         rows.truncate(PAGE as usize);
         let next = rows.last().filter(|_| more).map(|row| row.id.clone());
-        let items = rows.iter().map(|row| self.shown(row)).collect::<Result<_>>()?;
+        let items = rows
+            .iter()
+            .map(|row| self.shown(row))
+            .collect::<Result<_>>()?;
         Ok(Page { items, next })
     }
 
@@ -53,7 +56,10 @@ impl VmService {
 
     pub(super) async fn owned(&self, id: &VmId, user: Option<&UserId>) -> Result<Model> {
         let row = self.row(id).await?;
-        let theirs = row.user_id.as_deref().is_some_and(|owner| user.is_none_or(|user| user.as_str() == owner));
+        let theirs = row
+            .user_id
+            .as_deref()
+            .is_some_and(|owner| user.is_none_or(|user| user.as_str() == owner));
         match theirs {
             true => Ok(row),
             false => Err(Error::not_found("VM", id)),
@@ -91,7 +97,10 @@ impl VmService {
                 false => why(seen, &sleeps),
             },
             leases: self.leases(id, None).await?,
-            sleeps: sleeps.into_iter().filter(|it| !frozen || it.at > now).collect(),
+            sleeps: sleeps
+                .into_iter()
+                .filter(|it| !frozen || it.at > now)
+                .collect(),
             working: known.working.clone(),
             holding: known.holding.clone(),
         }))

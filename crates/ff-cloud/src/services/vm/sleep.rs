@@ -64,7 +64,9 @@ impl VmService {
             (VmState::Running, _) => self.put_to_sleep(&row, ask).await?,
             (state, _) => {
                 let detail = format!("the VM is {}", view::word(state));
-                return Err(Error::refused(ErrorCode::Conflict, detail).hint("try again when it runs"));
+                return Err(
+                    Error::refused(ErrorCode::Conflict, detail).hint("try again when it runs")
+                );
             }
         }
         self.get(id, user).await
@@ -82,7 +84,10 @@ impl VmService {
         let Some(driving) = self.0.drivers.try_begin(&id) else {
             return Err(moving());
         };
-        if !self.transition(row, VmState::Suspending, Change::default()).await? {
+        if !self
+            .transition(row, VmState::Suspending, Change::default())
+            .await?
+        {
             return Err(moving());
         }
         fault::point(Point::SuspendMarked);
@@ -96,7 +101,8 @@ impl VmService {
             _ => change,
         };
         drop(driving);
-        self.transition_from(&id, VmState::Suspending, to, change).await?;
+        self.transition_from(&id, VmState::Suspending, to, change)
+            .await?;
         result
     }
 
@@ -124,14 +130,21 @@ impl VmService {
         if let Err(error) = slept {
             // It may have worked all the same: look, and let the agent go on if it runs.
             tracing::warn!(vm = %id, %error, "the VM could not be put to sleep");
-            let power = self.0.provider.inspect(id).await?.map(|machine| machine.power);
+            let power = self
+                .0
+                .provider
+                .inspect(id)
+                .await?
+                .map(|machine| machine.power);
             match (power, ask.tier) {
                 (Some(Power::On), _) => {
                     let _ = agent.release(&quiesce.id, AGENT_CALL).await;
                     return Err(error.into());
                 }
                 (Some(Power::Frozen), SuspendTier::Frozen) => {}
-                (Some(Power::Frozen), SuspendTier::Stopped) => return Ok((VmState::Frozen, quiesced)),
+                (Some(Power::Frozen), SuspendTier::Stopped) => {
+                    return Ok((VmState::Frozen, quiesced));
+                }
                 (Some(Power::Off { .. }) | None, _) => return Ok((VmState::Stopped, quiesced)),
             }
         }
@@ -195,7 +208,8 @@ impl VmService {
         };
         let change = self.upgrade_if_newer(&id, row, change, &driving).await;
         drop(driving);
-        self.transition_from(&id, VmState::Frozen, VmState::Stopped, change).await?;
+        self.transition_from(&id, VmState::Frozen, VmState::Stopped, change)
+            .await?;
         Ok(())
     }
 
@@ -225,7 +239,8 @@ impl VmService {
             }
             None => (VmState::Stopped, asleep(&nothing, why)),
         };
-        self.transition_from(id, VmState::Suspending, to, change).await?;
+        self.transition_from(id, VmState::Suspending, to, change)
+            .await?;
         Ok(())
     }
 }

@@ -13,8 +13,8 @@ use crate::Result;
 use crate::compute::{ComputeError, Spec};
 use crate::db::entity::vm::Model;
 use crate::db::vms::{self, Change};
-use crate::fault::{self, Point};
 use crate::error;
+use crate::fault::{self, Point};
 
 /// How long what is known of the current image counts.
 const FRESH: Duration = Duration::from_secs(5);
@@ -29,11 +29,17 @@ pub(super) struct Images {
 
 impl Images {
     fn current(&self) -> Option<(Instant, Option<String>)> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn is_bad(&self, image: &str) -> bool {
-        self.bad.lock().unwrap_or_else(PoisonError::into_inner).contains(image)
+        self.bad
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains(image)
     }
 }
 
@@ -46,7 +52,12 @@ impl VmService {
             return Ok(image);
         }
         let image = self.0.provider.image(&self.0.settings.image).await?;
-        let mut current = self.0.images.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self
+            .0
+            .images
+            .current
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *current = Some((Instant::now(), image.clone()));
         Ok(image)
     }
@@ -73,7 +84,11 @@ impl VmService {
         driving: &Driving,
     ) -> Change {
         let _ = self.current_image().await;
-        let (true, Some(image), Some(old)) = (self.image_is_newer(row), self.image_in_use(), row.image_id.clone()) else {
+        let (true, Some(image), Some(old)) = (
+            self.image_is_newer(row),
+            self.image_in_use(),
+            row.image_id.clone(),
+        ) else {
             return change;
         };
         let trial = async {
@@ -92,7 +107,12 @@ impl VmService {
             }
             Err(why) => {
                 tracing::error!(vm = %id, %image, why, "a new image does not come up; VMs stay on theirs");
-                self.0.images.bad.lock().unwrap_or_else(PoisonError::into_inner).insert(image);
+                self.0
+                    .images
+                    .bad
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(image);
                 if let Err(error) = self.go_back(id, row, &old).await {
                     tracing::warn!(vm = %id, %error, "the container of the old image is made at the next start");
                 }
@@ -104,7 +124,9 @@ impl VmService {
     async fn try_image(&self, id: &VmId, row: &Model, image: &str) -> Result<(), String> {
         let said = |error: ComputeError| error.to_string();
         // The old image must outlast its name and its container until the new one has proved itself.
-        self.keep_images(&[image]).await.map_err(|error| error::chain(&error))?;
+        self.keep_images(&[image])
+            .await
+            .map_err(|error| error::chain(&error))?;
         self.0.provider.remove(id).await.map_err(said)?;
         fault::point(Point::OldGone);
         let spec = Spec {
@@ -114,7 +136,10 @@ impl VmService {
         self.0.provider.create(id, spec).await.map_err(said)?;
         fault::point(Point::NewMade);
         let token = self.start_machine(id).await.map_err(|fault| fault.detail)?;
-        let up = self.agent_up(id, &token).await.map_err(|fault| fault.detail);
+        let up = self
+            .agent_up(id, &token)
+            .await
+            .map_err(|fault| fault.detail);
         self.0.agents.forget(id);
         up?;
         fault::point(Point::NewProved);

@@ -95,7 +95,9 @@ impl VmService {
 
     async fn note(&self, id: &VmId, start: &str, health: Health) -> Result<()> {
         let before = self.0.live.last_words(id);
-        let news = before.as_ref().is_none_or(|it| it.notices != health.notices);
+        let news = before
+            .as_ref()
+            .is_none_or(|it| it.notices != health.notices);
         if news && !health.notices.is_empty() {
             let notices = serde_json::to_string(&health.notices)
                 .map_err(|error| Error::Bug(error.to_string()))?;
@@ -106,14 +108,21 @@ impl VmService {
         let Some(row) = self.noted_long_ago(id).await? else {
             return Ok(());
         };
-        let last = row.last_active_at.map_or(active, |at| at.max(active)).min(clock::now());
+        let last = row
+            .last_active_at
+            .map_or(active, |at| at.max(active))
+            .min(clock::now());
         vms::note_health(self.0.db.write(), id, last).await?;
         Ok(())
     }
 
     /// The row, if it is time to write into it again.
     async fn noted_long_ago(&self, id: &VmId) -> Result<Option<Model>> {
-        if !self.0.live.time_to_note(id, NOTE_EVERY.to_std().unwrap_or_default()) {
+        if !self
+            .0
+            .live
+            .time_to_note(id, NOTE_EVERY.to_std().unwrap_or_default())
+        {
             return Ok(None);
         }
         Ok(vms::get(self.0.db.read(), id).await?)
@@ -121,7 +130,9 @@ impl VmService {
 
     async fn look_after(&self, id: &VmId, start: &str, silent: Duration) -> Result<()> {
         let row = self.row(id).await?;
-        if VmState::from(row.state) != VmState::Running || row.machine_start.as_deref() != Some(start) {
+        if VmState::from(row.state) != VmState::Running
+            || row.machine_start.as_deref() != Some(start)
+        {
             self.0.live.end(id);
             return Ok(());
         }
@@ -160,7 +171,9 @@ impl VmService {
                     exit_code,
                     out_of_memory,
                 } => (false, out_of_memory, exit_code),
-                Power::On | Power::Frozen if row.machine_start.as_deref() == Some(&machine.start) => {
+                Power::On | Power::Frozen
+                    if row.machine_start.as_deref() == Some(&machine.start) =>
+                {
                     return Ok(());
                 }
                 // Somebody else has started it: its token is an old one.
@@ -173,9 +186,12 @@ impl VmService {
         let cause = restart::cause(gone, out_of_memory, code, self.was_full(id));
         let code = code.map_or("unknown".to_owned(), |code| code.to_string());
         let text = match cause {
-            Cause::Removed => "its container was removed, and made again on the same home".to_owned(),
+            Cause::Removed => {
+                "its container was removed, and made again on the same home".to_owned()
+            }
             Cause::OutOfMemory => {
-                "it ran out of memory and was started again; give it more, or run less in it".to_owned()
+                "it ran out of memory and was started again; give it more, or run less in it"
+                    .to_owned()
             }
             _ => format!("its container ended by itself, exit code {code}, and was started again"),
         };
@@ -199,11 +215,16 @@ impl VmService {
         let before = u32::try_from(row.restarts).unwrap_or_default();
         let (cause, text, restart) = match restart::judge(before, ran) {
             Next::Again { count, after } => {
-                let at = TimeDelta::from_std(after).ok().map(|after| clock::now() + after);
+                let at = TimeDelta::from_std(after)
+                    .ok()
+                    .map(|after| clock::now() + after);
                 (cause, text.to_owned(), Some((i64::from(count), at)))
             }
             Next::GiveUp => {
-                let text = format!("it ended {} times in a row, last because {text}", before + 1);
+                let text = format!(
+                    "it ended {} times in a row, last because {text}",
+                    before + 1
+                );
                 (Cause::CrashLoop, text, None)
             }
         };
@@ -232,7 +253,8 @@ impl VmService {
                 restart: Some((0, None)),
                 ..Default::default()
             };
-            self.transition_from(&id, VmState::Resuming, VmState::Failed, change).await?;
+            self.transition_from(&id, VmState::Resuming, VmState::Failed, change)
+                .await?;
         }
         Ok(())
     }
