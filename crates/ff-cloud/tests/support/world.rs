@@ -85,6 +85,7 @@ impl World {
             provider: Arc::new(()),
             dir,
             store: Store::Sqlite,
+            args: Vec::new(),
         };
         Self { server, instance }
     }

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ff_protocol::VmId;
+use chrono::TimeDelta;
 use ff_protocol::agent::Health;
+use ff_protocol::{Timestamp, VmId};
 use tokio_util::sync::CancellationToken;
+
+use crate::clock;
 
 /// Longest silence of an agent that reports, after which its word counts no more.
 pub const SILENCE: Duration = Duration::from_secs(20);
@@ -45,7 +48,8 @@ impl Live {
             health: None,
             heard: None,
             touched,
-            noted: None,
+            // Its row says that it came up.
+            noted: Some(Instant::now()),
             quiesce: None,
         };
         if let Some(before) = all.insert(vm.clone(), entry) {
@@ -80,6 +84,13 @@ impl Live {
         }
     }
 
+    /// Forgets that an agent was heard, until it is heard again.
+    pub fn doubt(&self, vm: &VmId) {
+        if let Some(entry) = self.lock().get_mut(vm) {
+            entry.heard = None;
+        }
+    }
+
     /// Whether the agent reports since this start: then the machine runs.
     pub fn reports(&self, vm: &VmId, start: &str) -> bool {
         let all = self.lock();
@@ -93,6 +104,12 @@ impl Live {
         let all = self.lock();
         let entry = all.get(vm).filter(|entry| entry.heard.is_some())?;
         entry.health.clone()
+    }
+
+    /// When the agent was last heard, while it reports.
+    pub fn heard_at(&self, vm: &VmId) -> Option<Timestamp> {
+        let ago = self.lock().get(vm)?.heard?.elapsed();
+        Some(clock::now() - TimeDelta::from_std(ago).ok()?)
     }
 
     /// What the agent said last, also if it is silent by now.
@@ -152,7 +169,6 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock;
 
     fn health(vm: &VmId) -> Health {
         Health {

@@ -88,26 +88,18 @@ pub(super) fn plan(size: u32, at_once: u32, members: &[Member]) -> Plan {
     let making = making.count();
     let mut discard: Vec<String> = failed.map(|it| it.id.clone()).collect();
     let old: Vec<_> = ready.iter().filter(|it| it.old).collect();
-    let fresh = ready.len() - old.len();
     let too_many = ready.len().saturating_sub(size);
     if too_many > 0 {
-        let last = ready
-            .iter()
-            .filter(|it| it.old)
-            .chain(ready.iter().rev().filter(|it| !it.old));
+        let newest_last = ready.iter().rev().filter(|it| !it.old);
+        let last = old.iter().copied().chain(newest_last);
         discard.extend(last.take(too_many).map(|it| it.id.clone()));
     } else if let Some(oldest) = old.first()
-        && fresh + making >= size.saturating_sub(old.len())
+        && making == 0
     {
+        // Its place is filled before the next one goes.
         discard.push(oldest.id.clone());
     }
-    let wanted = size.saturating_sub(fresh + making).min(size);
-    // An old one makes room first, but a pool that is short is filled whatever is old.
-    let short = size.saturating_sub(ready.len() + making);
-    let make = match old.is_empty() {
-        true => wanted,
-        false => short,
-    };
+    let make = size.saturating_sub(ready.len() + making);
     let room = (at_once as usize).saturating_sub(making);
     Plan {
         make: make.min(room) as u32,
@@ -291,12 +283,17 @@ mod tests {
 
     #[test]
     fn old_ones_go_one_at_a_time_and_never_empty_it() {
-        let all_old = plan(3, 2, &members("ooo"));
-        assert_eq!((all_old.make, all_old.discard.len()), (0, 1));
-        let room = plan(3, 2, &members("oo"));
-        assert_eq!((room.make, room.discard.len()), (1, 1));
-        let made = plan(3, 2, &members("oom"));
-        assert_eq!((made.make, made.discard.len()), (0, 1));
+        for (there, make, gone) in [
+            ("ooo", 0, 1),
+            ("oo", 1, 1),
+            ("oom", 0, 0),
+            ("oor", 0, 1),
+            ("orr", 0, 1),
+            ("rrr", 0, 0),
+        ] {
+            let plan = plan(3, 2, &members(there));
+            assert_eq!((plan.make, plan.discard.len()), (make, gone), "{there}");
+        }
     }
 
     #[test]

@@ -51,6 +51,11 @@ impl VmService {
         let row = self.owned(id, user).await?;
         let mut vm = self.shown(&row)?;
         vm.awake = self.why_awake(id, &row).await?;
+        if let Some(health) = self.0.live.health(id) {
+            vm.last_health_check = self.0.live.heard_at(id).or(vm.last_health_check);
+            vm.last_active_at = vm.last_active_at.max(Some(health.last_active_at));
+            vm.notices.clone_from(&health.notices);
+        }
         Ok(vm)
     }
 
@@ -70,11 +75,6 @@ impl VmService {
     pub(super) fn shown(&self, row: &Model) -> Result<Vm> {
         let mut vm = view::vm(row)?;
         vm.limits = Some(self.limits_shown(row));
-        if let Some(health) = self.0.live.health(&vm.id) {
-            vm.last_health_check = Some(clock::now());
-            vm.last_active_at = vm.last_active_at.max(Some(health.last_active_at));
-            vm.notices = health.notices.clone();
-        }
         Ok(vm)
     }
 

@@ -107,6 +107,12 @@ impl VmService {
         }
     }
 
+    /// Takes an agent's reports for no proof that its machine runs, until it reports again: it
+    /// did not answer.
+    pub fn doubt(&self, id: &VmId) {
+        self.0.live.doubt(id);
+    }
+
     /// Lets a thawed VM's agent execute again, whichever quiesce is in force; it has proved
     /// itself then.
     pub(super) async fn release(&self, row: &Model) -> Result<()> {
