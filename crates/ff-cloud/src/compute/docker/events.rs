@@ -28,7 +28,9 @@ impl DockerProvider {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let options = EventsOptions {
             // The question is on its way only when the stream is first asked.
-            since: now.ok().map(|now| now.as_secs().to_string()),
+            since: now
+                .ok()
+                .map(|now| format!("{}.{:09}", now.as_secs(), now.subsec_nanos())),
             filters: Some(filters.into()),
             ..Default::default()
         };
