@@ -40,7 +40,10 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    tracing::info!(vm = %args.vm_id, listen = %args.listen, "the agent serves");
+    let listen = listener
+        .local_addr()
+        .context("cannot tell where it listens")?;
+    tracing::info!(vm = %args.vm_id, %listen, "the agent serves");
     let stopping = CancellationToken::new();
     let (activity, _watching) = Activity::start(core.clone(), args.vm_id.clone(), stopping.clone());
     let vitals = Vitals::new(activity.clone(), stopping.clone());

@@ -137,8 +137,12 @@ async fn a_program_in_the_foreground_holds_off_a_stop_and_no_freeze() {
     let health = world.health().await;
     assert!(find(&health.working, CauseKind::TerminalInput, "").is_some());
     assert!(health.holding.is_empty(), "{health:?}");
-    typed(&mut terminal, "cat\nhello\n", "hello\r\nhello\r\n").await;
-    let held = world.health().await.holding;
+    terminal.input().send("cat\n").await.unwrap();
+    let held = eventually("cat in the foreground", async || {
+        let held = world.health().await.holding;
+        (!held.is_empty()).then_some(held)
+    });
+    let held = held.await;
     assert!(find(&held, CauseKind::Foreground, "cat in terminal 1").is_some());
 
     world.quiet().await;
@@ -230,7 +234,8 @@ async fn reports_come_at_once_at_changes_and_as_a_sign_of_life() {
     let refused = world.agent.reports().await.err().unwrap();
     assert_eq!(refused.code(), Some(ErrorCode::LimitReached));
     more.pop();
-    eventually("room", async || world.agent.reports().await.ok()).await;
+    let room = eventually("room", async || world.agent.reports().await.ok());
+    drop(room.await);
 
     world.signal("TERM");
     let end = async { while let Some(Ok(_)) = reports.next().await {} };

@@ -150,8 +150,8 @@ impl World {
 
     pub async fn try_terminal(&self) -> ff_client::Result<ff_protocol::TerminalId> {
         let (engine, place) = self.engine();
-        let made = engine.create_terminal(&place, &CreateTerminal::default());
-        Ok(made.await?.id)
+        let create = CreateTerminal::default();
+        Ok(engine.create_terminal(&place, &create).await?.id)
     }
 
     pub async fn terminals(&self) -> usize {
