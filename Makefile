@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test lint image clean _setup _setup-test _build _build-agent _build-tests _image _lint
+.PHONY: help demo run test bench lint image clean _setup _setup-test _build _build-agent _build-tests _image _lint
 
 PROFILE ?= dev
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -18,6 +18,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "PROFILE=release builds optimised; KEEP=1 leaves the demo running; DOCKER_HOST chooses another engine."
+	@echo "BENCH=... is for ff-bench: --quick, --only NAME, --samples N, --json FILE."
 
 demo: _setup _build _image ## show the whole chain on real Docker with the real CLI, each step checked
 	@$(BIN)/ff-demo
@@ -27,6 +28,11 @@ run: _setup _build _image ## start the server on http://localhost:3000 for devel
 
 test: _setup-test _lint _build-tests _image ## check format and lints, run every test
 	@cargo nextest run --workspace --locked --cargo-profile $(PROFILE)
+
+bench: export FF_VM_IMAGE := ff-vm:bench
+bench: _setup ## measure beside bare containers with an optimised build
+	@$(MAKE) --no-print-directory PROFILE=release _build _image
+	@$(TARGET_DIR)/release/ff-bench $(BENCH)
 
 lint: ## check format and lints
 	@scripts/setup.sh lint

@@ -1,8 +1,9 @@
 //! Stand-ins for what a test machine cannot reach, and the journey that uses them.
 //!
-//! [`messages`] plays the Anthropic Messages API, [`github`] plays GitHub's API and its git host, and [`journey`] walks
-//! the main job from end to end.
+//! [`messages`] plays the Anthropic Messages API, [`github`] plays GitHub's API and its git host, [`journey`] walks
+//! the main job from end to end, and [`bench`] measures it.
 
+pub mod bench;
 pub mod github;
 pub mod journey;
 pub mod messages;

@@ -1,0 +1,34 @@
+//! Very many users with a VM each.
+
+use anyhow::Result;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use hyper::Method;
+use serde_json::json;
+
+use super::Bench;
+use super::server::Server;
+
+/// Users who ask at the same time.
+const AT_ONCE: usize = 16;
+
+/// Makes a VM for each of so many users.
+///
+/// # Errors
+/// The server refuses one.
+pub async fn make(bench: &Bench, server: &Server, name: &'static str, many: usize) -> Result<()> {
+    // Few connections for all: what is measured is VMs.
+    let http = &server.http();
+    stream::iter(0..many)
+        .map(|n| async move {
+            let body = json!({ "userId": format!("bench-{name}-{n}") });
+            let made = http.call(Method::POST, "/api/vms", Some(&body));
+            made.await?.ok("make a VM").map(drop)
+        })
+        .buffer_unordered(AT_ONCE)
+        .try_fold(0, async |done, ()| {
+            bench.progress(name, done + 1);
+            Ok(done + 1)
+        })
+        .await
+        .map(drop)
+}

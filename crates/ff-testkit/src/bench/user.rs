@@ -1,0 +1,83 @@
+//! What a user does, through the server and the typed client alone.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use ff_client::socket::{TerminalEvent, TerminalOptions, TerminalSocket};
+use ff_client::{CloudClient, TerminalPlace};
+use ff_protocol::TerminalId;
+use ff_protocol::terminal::CreateTerminal;
+use ff_protocol::vm::{Vm, VmState};
+
+/// The command. What is typed is echoed, so its answer must differ from it.
+const TYPED: &str = "echo usable-$((6*7))\n";
+const ANSWER: &str = "usable-42";
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// Asks for the user's VM and types a command in it; returns once the command's output is there.
+///
+/// # Errors
+/// A call fails, or the output does not come in time.
+pub async fn first_use(client: &CloudClient) -> Result<Vm> {
+    let work = async {
+        let vm = client.create_vm(None).await?;
+        anyhow::ensure!(
+            vm.state == VmState::Running,
+            "the VM does not run: {:?}",
+            vm.reason
+        );
+        let (_, mut socket) = open(client, &vm).await?;
+        socket.input().send(TYPED).await?;
+        read_until(&mut socket, |seen| seen.contains(ANSWER)).await?;
+        Ok(vm)
+    };
+    tokio::time::timeout(DEADLINE, work)
+        .await
+        .context("no output of the first command")?
+}
+
+/// Opens a new terminal of a VM, awake or not; returns once its first byte is there.
+///
+/// # Errors
+/// As [`first_use`].
+pub async fn open_terminal(client: &CloudClient, vm: &Vm) -> Result<TerminalId> {
+    let work = async {
+        let (id, mut socket) = open(client, vm).await?;
+        read_until(&mut socket, |seen| !seen.is_empty()).await?;
+        Ok(id)
+    };
+    tokio::time::timeout(DEADLINE, work)
+        .await
+        .context("no byte of the terminal")?
+}
+
+/// Closes a terminal.
+///
+/// # Errors
+/// The call fails.
+pub async fn close_terminal(client: &CloudClient, vm: &Vm, terminal: &TerminalId) -> Result<()> {
+    let place = TerminalPlace::Vm(vm.id.clone());
+    Ok(client.engine().close_terminal(&place, terminal).await?)
+}
+
+async fn open(client: &CloudClient, vm: &Vm) -> Result<(TerminalId, TerminalSocket)> {
+    let place = TerminalPlace::Vm(vm.id.clone());
+    let engine = client.engine();
+    let create = CreateTerminal::default();
+    let id = engine.create_terminal(&place, &create).await?.id;
+    let options = TerminalOptions::default();
+    let socket = engine.attach(&place, &id, options).await?;
+    Ok((id, socket))
+}
+
+async fn read_until(socket: &mut TerminalSocket, enough: impl Fn(&str) -> bool) -> Result<()> {
+    let mut seen = String::new();
+    while !enough(&seen) {
+        match socket.next().await.context("the terminal is over")?? {
+            TerminalEvent::Output(bytes) => seen += &String::from_utf8_lossy(&bytes),
+            TerminalEvent::Exited(code) => bail!("the shell ended with {code}: {seen}"),
+            _ => {}
+        }
+    }
+    Ok(())
+}
