@@ -22,7 +22,9 @@ use ff_cloud::identity::Identity;
 use ff_protocol::VmId;
 use ff_protocol::limits::{Applied, Limits};
 use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
 use serde_json::Value;
+use support::away::engine_at;
 use support::world::{docker, inspect, remove_labelled, there};
 
 const MIB: u64 = 1 << 20;
@@ -306,10 +308,42 @@ async fn what_happens_by_hand_is_told() {
     told("the removal").await;
     docker(&["volume", "rm", &format!("ff-home-{}", vm.id)]);
     told("the loss of the home").await;
+}
 
-    let away = Host::at(Some("unix:///nowhere/docker.sock"), "any");
-    let refused = away.provider.watch().await.map(|_| ());
+#[tokio::test]
+async fn a_watch_ends_with_its_engine_and_another_begins_when_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("docker.sock");
+    let address = format!("unix://{}", socket.display());
+    let image = std::env::var("FF_VM_IMAGE").unwrap_or("ff-vm:latest".to_owned());
+    let host = Host::at(Some(&address), &image);
+    let refused = host.provider.watch().await.map(|_| ());
     assert!(matches!(refused, Err(ComputeError::Unavailable(_))));
+    let engine = engine_at(&socket);
+    let vm = host.running().await;
+    let mut events = host.provider.watch().await.unwrap();
+    host.provider.freeze(&vm.id).await.unwrap();
+    // Homes of other servers may be told of too.
+    let told = async |events: &mut BoxStream<'static, VmId>| {
+        while soon("an event", events.next()).await.unwrap() != vm.id {}
+    };
+    told(&mut events).await;
+    engine.cancel();
+    soon("the end of the stream", async {
+        while events.next().await.is_some() {}
+    })
+    .await;
+    soon("the end of the stand-in", async {
+        while socket.exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+
+    let _engine = engine_at(&socket);
+    let mut events = host.provider.watch().await.unwrap();
+    docker(&["unpause", &vm.container]);
+    told(&mut events).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod away;
 #[macro_use]
 pub mod backend;
 pub mod engine;
