@@ -6,6 +6,7 @@ pub mod away;
 #[macro_use]
 pub mod backend;
 pub mod engine;
+pub mod host;
 pub mod moving;
 pub mod postgres;
 pub mod program;
