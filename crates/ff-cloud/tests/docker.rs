@@ -11,7 +11,6 @@
 
 mod support;
 
-use std::path::Path;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -20,9 +19,8 @@ use ff_cloud::compute::docker::{DockerProvider, INSTANCE_LABEL, VM_LABEL};
 use ff_cloud::identity::Identity;
 use ff_protocol::VmId;
 use serde_json::{Value, json};
+use support::away::engine_at;
 use support::world::{Made, World, docker, inspect, there};
-use tokio::net::{TcpStream, UnixListener, UnixStream};
-use tokio_util::sync::CancellationToken;
 
 #[tokio::test]
 async fn a_vm_has_its_limits_and_is_removed_with_its_home() {
@@ -254,37 +252,6 @@ async fn a_volume_of_another_server_or_vm_is_neither_adopted_nor_removed() {
     provider.remove_home(&vm).await.unwrap();
     assert!(provider.ensure_home(&vm).await.unwrap());
     provider.remove_home(&vm).await.unwrap();
-}
-
-/// Passes connections on to the real engine until it is told to go away.
-fn engine_at(socket: &Path) -> CancellationToken {
-    let listener = UnixListener::bind(socket).unwrap();
-    let gone = CancellationToken::new();
-    let (end, socket) = (gone.clone(), socket.to_owned());
-    tokio::spawn(async move {
-        while let Some(Ok((mut near, _))) = end.run_until_cancelled(listener.accept()).await {
-            let end = end.clone();
-            tokio::spawn(async move { end.run_until_cancelled(pass_on(&mut near)).await });
-        }
-        std::fs::remove_file(socket).unwrap();
-    });
-    gone
-}
-
-async fn pass_on(near: &mut UnixStream) {
-    let host = std::env::var("DOCKER_HOST").unwrap_or("unix:///var/run/docker.sock".to_owned());
-    // How a connection ends is the caller's matter.
-    let _ = match host.strip_prefix("unix://") {
-        Some(path) => {
-            let mut far = UnixStream::connect(path).await.unwrap();
-            tokio::io::copy_bidirectional(near, &mut far).await
-        }
-        None => {
-            let address = host.strip_prefix("tcp://").unwrap();
-            let mut far = TcpStream::connect(address).await.unwrap();
-            tokio::io::copy_bidirectional(near, &mut far).await
-        }
-    };
 }
 
 #[tokio::test]

@@ -12,163 +12,18 @@
 mod support;
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use ff_cloud::compute::docker::{DockerProvider, INSTANCE_LABEL, VM_LABEL};
-use ff_cloud::compute::{BelongingKind, ComputeError, Machine, Power, Provider, Spec};
-use ff_cloud::identity::Identity;
+use ff_cloud::compute::docker::{INSTANCE_LABEL, VM_LABEL};
+use ff_cloud::compute::{BelongingKind, ComputeError, Power, Provider, Spec};
 use ff_protocol::VmId;
 use ff_protocol::limits::{Applied, Limits};
 use futures_util::StreamExt;
-use serde_json::Value;
-use support::world::{docker, inspect, remove_labelled, there};
-
-const MIB: u64 = 1 << 20;
-
-const LIMITS: Limits = Limits {
-    cpus: 0.5,
-    memory: 512 * MIB,
-    pids: 200,
-};
-
-/// A provider with an instance id of its own; what it made goes with it.
-struct Host {
-    provider: DockerProvider,
-    identity: Identity,
-    instance: String,
-    image: String,
-    _dir: tempfile::TempDir,
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        remove_labelled(&self.instance);
-    }
-}
-
-impl Host {
-    fn new() -> Self {
-        let image = std::env::var("FF_VM_IMAGE").unwrap_or("ff-vm:latest".to_owned());
-        Self::at(None, &image)
-    }
-
-    fn at(host: Option<&str>, image: &str) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let identity = Identity::open(dir.path()).unwrap();
-        let config = support::config(dir.path(), &["--image", image]);
-        let provider = DockerProvider::at(host.map(str::to_owned), &config, &identity).unwrap();
-        Self {
-            provider,
-            instance: identity.instance_id().to_owned(),
-            image: image.to_owned(),
-            identity,
-            _dir: dir,
-        }
-    }
-
-    /// A machine that was never started.
-    async fn made(&self, image: &str) -> Vm {
-        let id = VmId::generate();
-        self.provider.ensure_home(&id).await.unwrap();
-        let spec = Spec {
-            image,
-            limits: LIMITS,
-        };
-        self.provider.create(&id, spec).await.unwrap();
-        Vm {
-            container: format!("ff-vm-{id}"),
-            id,
-        }
-    }
-
-    /// A machine with an agent that runs.
-    async fn running(&self) -> Vm {
-        let vm = self.made(&self.image).await;
-        self.start(&vm).await;
-        vm
-    }
-
-    async fn start(&self, vm: &Vm) {
-        let token = self.identity.agent_token(&vm.id, 1);
-        self.provider.write_token(&vm.id, &token).await.unwrap();
-        self.provider.start(&vm.id).await.unwrap();
-        let address = self.machine(vm).await.address.unwrap();
-        soon("the agent", async {
-            while reqwest::get(&address).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        })
-        .await;
-    }
-
-    async fn machine(&self, vm: &Vm) -> Machine {
-        self.provider.inspect(&vm.id).await.unwrap().unwrap()
-    }
-
-    async fn set(&self, vm: &Vm, limits: Limits) -> Applied {
-        self.provider.set_limits(&vm.id, limits).await.unwrap()
-    }
-}
-
-struct Vm {
-    id: VmId,
-    container: String,
-}
-
-impl Vm {
-    fn found(&self) -> Value {
-        inspect(&self.container)
-    }
-
-    /// What the kernel says in the file of this controller, by its name of cgroup v1 and of v2.
-    fn cgroup(&self, controller: &str, old: &str, new: &str) -> String {
-        let pid = self.found()["State"]["Pid"].as_u64().unwrap();
-        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
-        let of = |wanted: &str| {
-            groups.lines().find_map(|line| {
-                let (_, rest) = line.split_once(':')?;
-                let (names, path) = rest.split_once(':')?;
-                names
-                    .split(',')
-                    .any(|name| name == wanted)
-                    .then(|| path.trim_start_matches('/').to_owned())
-            })
-        };
-        let root = PathBuf::from("/sys/fs/cgroup");
-        let path = match of(controller) {
-            Some(path) => root.join(controller).join(path).join(old),
-            None => root.join(of("").unwrap()).join(new),
-        };
-        std::fs::read_to_string(path).unwrap().trim().to_owned()
-    }
-
-    fn is_frozen(&self) -> bool {
-        let state = self.cgroup("freezer", "freezer.state", "cgroup.freeze");
-        let kernel = matches!(state.as_str(), "FROZEN" | "1");
-        assert_eq!(self.found()["State"]["Paused"], kernel, "{state}");
-        kernel
-    }
-
-    fn limits(&self) -> Limits {
-        let memory = self.cgroup("memory", "memory.limit_in_bytes", "memory.max");
-        let pids = self.cgroup("pids", "pids.max", "pids.max");
-        let quota = self.cgroup("cpu", "cpu.cfs_quota_us", "cpu.max");
-        let quota: f64 = quota.split(' ').next().unwrap().parse().unwrap();
-        Limits {
-            cpus: quota / 100_000.0,
-            memory: memory.parse().unwrap(),
-            pids: pids.parse().unwrap(),
-        }
-    }
-}
-
-async fn soon<T>(what: &str, wait: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), wait)
-        .await
-        .unwrap_or_else(|_| panic!("{what} never happened"))
-}
+use futures_util::stream::BoxStream;
+use support::away::engine_at;
+use support::host::{Host, LIMITS, MIB, soon};
+use support::world::{docker, there};
 
 #[tokio::test]
 async fn a_frozen_container_gets_no_cpu_and_can_be_thawed_stopped_and_removed() {
@@ -306,10 +161,42 @@ async fn what_happens_by_hand_is_told() {
     told("the removal").await;
     docker(&["volume", "rm", &format!("ff-home-{}", vm.id)]);
     told("the loss of the home").await;
+}
 
-    let away = Host::at(Some("unix:///nowhere/docker.sock"), "any");
-    let refused = away.provider.watch().await.map(|_| ());
+#[tokio::test]
+async fn a_watch_ends_with_its_engine_and_another_begins_when_it_is_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("docker.sock");
+    let address = format!("unix://{}", socket.display());
+    let image = std::env::var("FF_VM_IMAGE").unwrap_or("ff-vm:latest".to_owned());
+    let host = Host::at(Some(&address), &image);
+    let refused = host.provider.watch().await.map(|_| ());
     assert!(matches!(refused, Err(ComputeError::Unavailable(_))));
+    let engine = engine_at(&socket);
+    let vm = host.running().await;
+    let mut events = host.provider.watch().await.unwrap();
+    host.provider.freeze(&vm.id).await.unwrap();
+    // Homes of other servers may be told of too.
+    let told = async |events: &mut BoxStream<'static, VmId>| {
+        while soon("an event", events.next()).await.unwrap() != vm.id {}
+    };
+    told(&mut events).await;
+    engine.cancel();
+    soon("the end of the stream", async {
+        while events.next().await.is_some() {}
+    })
+    .await;
+    soon("the end of the stand-in", async {
+        while socket.exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+
+    let _engine = engine_at(&socket);
+    let mut events = host.provider.watch().await.unwrap();
+    docker(&["unpause", &vm.container]);
+    told(&mut events).await;
 }
 
 #[tokio::test]

@@ -14,9 +14,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use ff_cloud::compute::process::ProcessProvider;
-use ff_cloud::compute::{Power, Provider, Spec};
+use ff_cloud::compute::{BelongingKind, ComputeError, Power, Provider, Spec};
 use ff_protocol::VmId;
-use ff_protocol::limits::Preset;
+use ff_protocol::limits::{Applied, Preset};
 use ff_protocol::vm::VmState;
 use serde_json::{Value, json};
 use support::program::{World, agent_binary, eventually, lives, program, signal, with_variable};
@@ -292,4 +292,61 @@ async fn every_call_can_be_repeated() {
             .count(),
         0
     );
+}
+
+#[tokio::test]
+async fn a_machine_has_a_log_a_home_and_an_image_and_no_limits() {
+    let dir = tempfile::tempdir().unwrap();
+    let agent = dir.path().join("ff-agent");
+    std::fs::copy(agent_binary(), &agent).unwrap();
+    let data = dir.path().join("data");
+    let provider = ProcessProvider::new(&data, Some(&agent)).unwrap();
+    let vm = VmId::generate();
+    let missing = provider.logs(&vm, 1).await;
+    assert!(matches!(missing, Err(ComputeError::MachineMissing(_))));
+    provider.ensure_home(&vm).await.unwrap();
+    provider.create(&vm, spec()).await.unwrap();
+    assert!(provider.logs(&vm, 10).await.unwrap().is_empty());
+    let image = provider.image("any").await.unwrap();
+    assert!(image.is_some());
+    let made = provider.inspect(&vm).await.unwrap().unwrap();
+    assert_eq!(Some(made.image_id), image);
+
+    // Without a token it says so and ends.
+    provider.start(&vm).await.unwrap();
+    eventually("its end", async || {
+        let machine = provider.inspect(&vm).await.unwrap().unwrap();
+        (machine.power != Power::On).then_some(())
+    })
+    .await;
+    let log = provider.logs(&vm, 100).await.unwrap();
+    assert!(log.iter().any(|line| line.contains("token")), "{log:?}");
+    let text = std::fs::read_to_string(data.join(format!("process/{vm}/agent.log"))).unwrap();
+    assert_eq!(log, text.lines().collect::<Vec<_>>());
+    assert_eq!(provider.logs(&vm, 1).await.unwrap(), log[log.len() - 1..]);
+
+    assert!(!provider.can_freeze());
+    assert!(provider.freeze(&vm).await.is_err());
+    let applied = provider.set_limits(&vm, Preset::Large.limits()).await;
+    assert_eq!(applied.unwrap(), Applied::NextResume);
+    let homes = provider.belongings().await.unwrap();
+    assert_eq!(homes.len(), 1);
+    assert_eq!(homes[0].kind, BelongingKind::Home);
+    assert_eq!(homes[0].vm_id.as_ref(), Some(&vm));
+    assert!(std::path::Path::new(&homes[0].id).is_dir());
+
+    // A newer build is another image, and a machine is of the one it was last started from.
+    let newer = std::fs::File::options().append(true).open(&agent).unwrap();
+    newer.set_len(newer.metadata().unwrap().len() + 1).unwrap();
+    drop(newer);
+    let next = provider.image("any").await.unwrap();
+    assert_ne!(next, image);
+    let before = provider.inspect(&vm).await.unwrap().unwrap();
+    assert_eq!(Some(before.image_id), image);
+    provider.start(&vm).await.unwrap();
+    let after = provider.inspect(&vm).await.unwrap().unwrap();
+    assert_eq!(Some(after.image_id), next);
+    std::fs::remove_file(&agent).unwrap();
+    assert_eq!(provider.image("any").await.unwrap(), None);
+    provider.remove(&vm).await.unwrap();
 }

@@ -78,10 +78,14 @@ impl Raw {
     }
 
     async fn quiesce(&self, tier: SuspendTier) -> reqwest::Response {
+        self.quiesce_for(tier, 600).await
+    }
+
+    async fn quiesce_for(&self, tier: SuspendTier, ttl_seconds: u32) -> reqwest::Response {
         let asked = Quiesce {
             id: "q-1".to_owned(),
             tier,
-            ttl_seconds: 600,
+            ttl_seconds,
             idle_seconds: 60,
             let_go: false,
         };
@@ -312,6 +316,12 @@ async fn a_quiesced_agent_executes_reads_only_until_it_ends() {
     assert_eq!(count.load(SeqCst), 1);
     let ended = raw.request(Method::DELETE, "/agent/quiesce/q-1").send();
     assert_eq!(ended.await.unwrap().status().as_u16(), 204);
+    let done = raw.request(Method::POST, "/api/x").send().await.unwrap();
+    assert!(done.status().is_success());
+
+    // One that has no time to live is over at once.
+    let given = raw.quiesce_for(SuspendTier::Frozen, 0).await;
+    assert!(given.status().is_success());
     let done = raw.request(Method::POST, "/api/x").send().await.unwrap();
     assert!(done.status().is_success());
 }

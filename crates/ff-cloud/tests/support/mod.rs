@@ -2,9 +2,11 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod away;
 #[macro_use]
 pub mod backend;
 pub mod engine;
+pub mod host;
 pub mod moving;
 pub mod postgres;
 pub mod program;

@@ -144,3 +144,26 @@ pub fn listed(found: ContainerSummary) -> Option<Machine> {
         image_id: found.image_id.unwrap_or_default(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_container_does_is_in_its_state() {
+        let state = |running, paused| ContainerState {
+            running: Some(running),
+            paused: Some(paused),
+            exit_code: Some(137),
+            oom_killed: Some(true),
+            ..Default::default()
+        };
+        assert_eq!(power(&state(true, false)), Power::On);
+        assert_eq!(power(&state(true, true)), Power::Frozen);
+        let ended = Power::Off {
+            exit_code: Some(137),
+            out_of_memory: true,
+        };
+        assert_eq!(power(&state(false, false)), ended);
+    }
+}
