@@ -10,11 +10,13 @@ use ff_protocol::VmId;
 use ff_protocol::agent::Health;
 
 use crate::activity::Activity;
+use crate::governor::Governor;
 
 pub(crate) struct Vitals {
     pub(crate) vm_id: VmId,
     pub(crate) started: Instant,
     pub(crate) activity: Activity,
+    pub(crate) governor: Governor,
 }
 
 pub(crate) async fn health(State(vitals): State<Arc<Vitals>>) -> Result<Json<Health>, ApiError> {
@@ -25,7 +27,7 @@ pub(crate) async fn health(State(vitals): State<Arc<Vitals>>) -> Result<Json<Hea
         holding: Vec::new(),
         quiesced: None,
         next_wake_at: None,
-        notices: Vec::new(),
+        notices: vitals.governor.notices(),
         last_active_at,
         uptime_seconds: vitals.started.elapsed().as_secs(),
     }))

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::activity::{Activity, note_changes};
 use crate::auth::require_token;
 use crate::config::ServeArgs;
+use crate::governor::Governor;
 use crate::health::{Vitals, health};
 use crate::hello::{Identity, hello};
 use crate::token::Token;
@@ -40,7 +41,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     tracing::info!(vm = %args.vm_id, listen = %args.listen, "the agent serves");
     let stopping = CancellationToken::new();
-    let app = app(&args, core.clone(), token);
+    let app = app(&args, core.clone(), token, Governor::start()?);
     let serving =
         axum::serve(listener, app).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let serving = tokio::spawn(serving.into_future());
@@ -56,12 +57,13 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
     }
 }
 
-fn app(args: &ServeArgs, core: Core, token: Token) -> Router {
+fn app(args: &ServeArgs, core: Core, token: Token, governor: Governor) -> Router {
     let activity = Activity::new(core.clone());
     let vitals = Vitals {
         vm_id: args.vm_id.clone(),
         started: Instant::now(),
         activity: activity.clone(),
+        governor,
     };
     let identity = Identity {
         vm_id: args.vm_id.clone(),
