@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use super::linux::System;
 use super::notices::Notices;
 use super::policy::{Decision, Policy};
-use super::process::{Bond, Census, Identity};
+use super::process::{Bond, Census, Identity, Process};
 use super::texts;
 
 /// How often a gang is looked for again before the next look.
@@ -64,19 +64,17 @@ impl<S: System> Steward<S> {
     fn end(&self, bond: &Bond) -> usize {
         let mut killed = HashSet::new();
         for _ in 0..ROUNDS {
-            let before = killed.len();
-            if !self.round(bond, &mut killed) {
+            if self.round(bond, &mut killed) == 0 {
                 break;
             }
-            tracing::debug!(killed = killed.len() - before, "a round of killing");
             std::thread::sleep(BETWEEN_ROUNDS);
         }
         killed.len()
     }
 
     /// Stops them before it kills any: what is stopped starts no other in a killed one's place,
-    /// and uses no CPU that the governor needs. Says whether there were any.
-    fn round(&self, bond: &Bond, killed: &mut HashSet<Identity>) -> bool {
+    /// and uses no CPU that the governor needs. Says how many could be killed.
+    fn round(&self, bond: &Bond, killed: &mut HashSet<Identity>) -> usize {
         let mut stopped = HashSet::new();
         let mut all = Vec::new();
         for _ in 0..SWEEPS {
@@ -95,12 +93,9 @@ impl<S: System> Steward<S> {
             }
             all.extend(fresh);
         }
-        for member in &all {
-            if self.system.signal(member, Signal::KILL) {
-                killed.insert(member.identity());
-            }
-        }
-        !all.is_empty()
+        all.retain(|member| self.system.signal(member, Signal::KILL));
+        killed.extend(all.iter().map(Process::identity));
+        all.len()
     }
 }
 

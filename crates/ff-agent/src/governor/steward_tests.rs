@@ -3,7 +3,7 @@ use std::sync::{Mutex, MutexGuard};
 use ff_protocol::agent::NoticeKind;
 
 use super::super::cgroup::{Memory, Tasks, Usage};
-use super::super::process::{Process, tests::process};
+use super::super::process::tests::process;
 use super::*;
 
 const LIMIT: u64 = 100;
