@@ -12,10 +12,10 @@ mod support;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ff_client::{AgentClient, CloudClient, TerminalPlace};
-use ff_protocol::VmId;
+use ff_client::{AgentClient, ClientError, CloudClient, TerminalPlace};
 use ff_protocol::agent::{Health, NoticeKind};
 use ff_protocol::terminal::CreateTerminal;
+use ff_protocol::{ErrorCode, VmId};
 use support::engine::Online;
 use support::program::{eventually, signal, typed};
 use support::world::{Made, World, docker, inspect};
@@ -220,7 +220,10 @@ async fn an_agent_at_the_limit_of_processes_reports() {
     for _ in 0..8 {
         vm.agent.health().await.unwrap();
         let refused = vm.client.engine().create_terminal(&place, &ask).await;
-        assert!(refused.is_err(), "a shell was started");
+        let ClientError::Problem(problem) = refused.unwrap_err() else {
+            panic!("the agent broke off");
+        };
+        assert_eq!(problem.code, ErrorCode::LimitReached);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert_eq!(vm.pids(), PIDS);

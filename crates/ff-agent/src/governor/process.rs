@@ -82,7 +82,7 @@ impl<'a> Census<'a> {
         let bond = bonds
             .iter()
             .find_map(holds_half)
-            .or_else(|| Some(self.largest(&session)?.0))?;
+            .or_else(|| Some(self.largest(session)?.0))?;
         let name = self.common_name(&bond)?;
         Some(Gang { bond, name })
     }
