@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use self::watcher::Watcher;
+use crate::governor::Governor;
 
 /// Looks that wait for their turn.
 const LOOKS: usize = 16;
@@ -32,9 +33,10 @@ impl Activity {
         core: Core,
         vm_id: VmId,
         stopping: CancellationToken,
+        governor: Governor,
     ) -> (Self, AbortOnDropHandle<()>) {
         let (looks, asked) = mpsc::channel(LOOKS);
-        let watcher = Watcher::new(core, vm_id);
+        let watcher = Watcher::new(core, vm_id, governor);
         let (sender, reports) = watch::channel(watcher.nothing_yet());
         let task = tokio::spawn(watcher.run(asked, sender, stopping));
         (Self { looks, reports }, AbortOnDropHandle::new(task))

@@ -4,14 +4,16 @@ mod activity;
 mod auth;
 mod config;
 mod gate;
+mod governor;
 mod health;
 mod hello;
 mod processes;
 mod quiesce;
+mod runtime;
 mod server;
 mod token;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -39,12 +41,7 @@ fn main() -> Result<()> {
         .with_writer(std::io::stderr)
         .init();
     let Command::Serve(args) = Cli::parse().command;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(server::serve(args))
+    runtime::start()?.block_on(server::serve(args))
 }
 
 #[cfg(test)]

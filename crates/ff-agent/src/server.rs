@@ -17,6 +17,7 @@ use crate::activity::Activity;
 use crate::auth::require_token;
 use crate::config::ServeArgs;
 use crate::gate::guard;
+use crate::governor::Governor;
 use crate::health::{Vitals, health, reports};
 use crate::hello::{Identity, hello};
 use crate::quiesce::{Sleep, quiesce, release};
@@ -45,7 +46,12 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
         .context("cannot tell where it listens")?;
     tracing::info!(vm = %args.vm_id, %listen, "the agent serves");
     let stopping = CancellationToken::new();
-    let (activity, _watching) = Activity::start(core.clone(), args.vm_id.clone(), stopping.clone());
+    let (activity, _watching) = Activity::start(
+        core.clone(),
+        args.vm_id.clone(),
+        stopping.clone(),
+        Governor::start()?,
+    );
     let vitals = Vitals::new(activity.clone(), stopping.clone());
     let app = app(&args, core.clone(), token, activity, vitals);
     let serving =

@@ -350,3 +350,17 @@ async fn a_machine_has_a_log_a_home_and_an_image_and_no_limits() {
     assert_eq!(provider.image("any").await.unwrap(), None);
     provider.remove(&vm).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_agent_that_is_a_plain_process_leaves_others_as_they_are() {
+    let world = World::new(&[]);
+    let (vm, pid) = world.vm().await;
+    world.typed(&vm.id, "echo re''ady", "ready").await;
+    let score = |pid: u32| std::fs::read(format!("/proc/{pid}/oom_score_adj")).unwrap();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+    assert!(names.flatten().all(|name| name != "governor\n"));
+    for process in with_variable(&format!("FF_VM_ID={}", vm.id)) {
+        assert_eq!(score(process), score(pid));
+    }
+}

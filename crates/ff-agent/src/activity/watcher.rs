@@ -11,6 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::Look;
+use crate::governor::Governor;
 use crate::processes::{Foregrounds, Loads, Members, Scope, name};
 
 /// Time between two looks.
@@ -29,6 +30,7 @@ const PROCESSES_TOLD: usize = 10;
 pub(super) struct Watcher {
     core: Core,
     vm_id: VmId,
+    governor: Governor,
     started: Instant,
     last_active: Timestamp,
     members: Members,
@@ -40,12 +42,13 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(core: Core, vm_id: VmId) -> Self {
+    pub(super) fn new(core: Core, vm_id: VmId, governor: Governor) -> Self {
         let parent = std::os::unix::process::parent_id();
         let scope = Scope::of(std::env::var_os(crate::processes::MARK), parent);
         Self {
             core,
             vm_id,
+            governor,
             started: Instant::now(),
             last_active: clock::now(),
             members: Members::new(scope, std::process::id()),
@@ -142,7 +145,7 @@ impl Watcher {
             uptime_seconds: self.started.elapsed().as_secs(),
             quiesced: self.core.permits().closed(),
             next_wake_at: self.core.schedule().next(now),
-            notices: Vec::new(),
+            notices: self.governor.notices(),
         }
     }
 

@@ -179,7 +179,7 @@ pub struct Online {
 }
 
 impl Online {
-    pub async fn start(server: &Server) -> Self {
+    pub async fn start<P>(server: &Server<P>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let app = server.app.clone();

@@ -182,27 +182,32 @@ impl World {
 
     /// Types a line into a new terminal of the VM, and reads until `end` shows.
     pub async fn typed(&self, vm: &VmId, line: &str, end: &str) -> String {
-        let place = TerminalPlace::Vm(vm.clone());
-        let engine = self.client.engine();
-        let terminal = engine
-            .create_terminal(&place, &CreateTerminal::default())
-            .await
-            .unwrap();
-        let options = TerminalOptions::default();
-        let mut socket = engine.attach(&place, &terminal.id, options).await.unwrap();
-        socket.input().send(format!("{line}\n")).await.unwrap();
-        let mut seen = String::new();
-        let read = async {
-            while !seen.contains(end) {
-                match socket.next().await.unwrap().unwrap() {
-                    TerminalEvent::Output(bytes) => seen += &String::from_utf8_lossy(&bytes),
-                    TerminalEvent::Exited(code) => panic!("the shell ended with {code}: {seen}"),
-                    _ => {}
-                }
-            }
-        };
-        let read = tokio::time::timeout(Duration::from_secs(30), read).await;
-        assert!(read.is_ok(), "no {end:?} in {seen:?}");
-        seen
+        typed(&self.client, vm, line, end).await
     }
+}
+
+/// Types a line into a new terminal of the VM, and reads until `end` shows.
+pub async fn typed(client: &CloudClient, vm: &VmId, line: &str, end: &str) -> String {
+    let place = TerminalPlace::Vm(vm.clone());
+    let engine = client.engine();
+    let terminal = engine
+        .create_terminal(&place, &CreateTerminal::default())
+        .await
+        .unwrap();
+    let options = TerminalOptions::default();
+    let mut socket = engine.attach(&place, &terminal.id, options).await.unwrap();
+    socket.input().send(format!("{line}\n")).await.unwrap();
+    let mut seen = String::new();
+    let read = async {
+        while !seen.contains(end) {
+            match socket.next().await.unwrap().unwrap() {
+                TerminalEvent::Output(bytes) => seen += &String::from_utf8_lossy(&bytes),
+                TerminalEvent::Exited(code) => panic!("the shell ended with {code}: {seen}"),
+                _ => {}
+            }
+        }
+    };
+    let read = tokio::time::timeout(Duration::from_secs(30), read).await;
+    assert!(read.is_ok(), "no {end:?} in {seen:?}");
+    seen
 }

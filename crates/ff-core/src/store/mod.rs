@@ -42,9 +42,12 @@ impl Store {
     pub async fn open(path: &Path) -> Result<Self> {
         let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
         // One connection: SQLite has one writer anyway, and statements then never meet a busy
-        // database inside one process. Other processes wait for each other.
+        // database inside one process. Other processes wait for each other. It is never renewed:
+        // that takes a thread, and a machine at its limit of processes has none.
         options
             .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .sqlx_logging(false)
             .map_sqlx_sqlite_opts(|sqlite| {
                 sqlite

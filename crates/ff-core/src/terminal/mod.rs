@@ -106,7 +106,7 @@ impl Terminals {
     ///
     /// # Errors
     /// `invalid` for a bad name or size, `conflict` when there is no such directory,
-    /// `limit_reached` when 20 are open.
+    /// `limit_reached` when 20 are open or the system has no process left.
     pub async fn create(
         &self,
         cwd: PathBuf,

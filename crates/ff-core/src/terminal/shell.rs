@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use ff_protocol::ErrorCode;
 use ff_protocol::terminal::Size;
 use pty_process::{Command, Pty};
 use rustix::process::{Pid, Signal, kill_process};
@@ -26,10 +27,9 @@ pub(super) fn pty_size(size: Size) -> pty_process::Size {
 /// Starts the user's login shell on a new PTY of this size.
 ///
 /// # Errors
-/// The system has no PTY or process left, or the shell cannot be run.
+/// `limit_reached` when the system has no process left; it has no PTY left, or the shell cannot
+/// be run.
 pub(super) fn start(home: &Path, cwd: &Path, size: Size) -> Result<(Pty, Child)> {
-    let failed =
-        |error: pty_process::Error| Error::io("cannot start a shell", std::io::Error::other(error));
     let (pty, pts) = pty_process::open().map_err(failed)?;
     pty.resize(pty_size(size)).map_err(failed)?;
     let shell = shell();
@@ -50,6 +50,17 @@ pub(super) fn start(home: &Path, cwd: &Path, size: Size) -> Result<(Pty, Child)>
         .kill_on_drop(true);
     let child = command.spawn(pts).map_err(failed)?;
     Ok((pty, child))
+}
+
+fn failed(error: pty_process::Error) -> Error {
+    match error {
+        // What fork(2) says at a limit of processes.
+        pty_process::Error::Io(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            let detail = "no more processes can be started";
+            Error::refused(ErrorCode::LimitReached, detail).hint("end some of those that run")
+        }
+        error => Error::io("cannot start a shell", std::io::Error::other(error)),
+    }
 }
 
 fn shell() -> PathBuf {
