@@ -15,6 +15,7 @@ use tracing::Instrument;
 use self::drivers::Drivers;
 use self::live::Live;
 use self::pool::PoolState;
+use self::standing::Watchers;
 use self::upgrade::Images;
 use crate::agent::{AgentLink, Endpoint};
 use crate::compute::Provider;
@@ -43,6 +44,7 @@ mod restart;
 mod settings;
 mod show;
 mod sleep;
+mod standing;
 pub mod state;
 mod upgrade;
 mod view;
@@ -51,6 +53,8 @@ mod watch;
 
 pub use activity::Idle;
 pub use settings::{PoolSettings, Settings};
+pub use standing::{Moves, Standing};
+pub(crate) use wake::suspended;
 
 /// Longest time a driver may take where its state has no limit of its own.
 const DRIVER: Duration = Duration::from_secs(100);
@@ -82,6 +86,7 @@ struct Inner {
     settings: Settings,
     lifecycle: Lifecycle,
     drivers: Drivers,
+    watchers: Watchers,
     live: Live,
     pool: PoolState,
     images: Images,
@@ -107,6 +112,7 @@ impl VmService {
             settings,
             lifecycle,
             drivers: Drivers::new(),
+            watchers: Watchers::default(),
             live: Live::default(),
             pool: PoolState::default(),
             images: Images::default(),
@@ -177,6 +183,7 @@ impl VmService {
         let moved = vms::transition(self.0.db.write(), id, from, to, change).await?;
         if moved {
             tracing::info!(vm = %id, ?from, ?to, reason, "VM moved");
+            self.0.watchers.moved(id);
             self.after_move(id, from, to).await?;
             self.0.drivers.changed();
         }
