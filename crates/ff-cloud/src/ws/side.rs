@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::error::chain;
-use crate::services::vm::{Standing, VmService};
+use crate::services::vm::{Moves, Standing, VmService};
 use crate::services::workspace::Route;
 
 /// What was read of the row counts for so long.
@@ -52,6 +52,7 @@ pub struct Side {
     vms: VmService,
     vm: VmId,
     start: String,
+    moves: Moves,
     known: watch::Sender<Known>,
     looks: AtomicU64,
     said: Mutex<Said>,
@@ -67,7 +68,10 @@ struct Known {
     at: Instant,
     /// Since when it is awake.
     since: Instant,
+    /// Number of the look that found it; none yet for 0.
     look: u64,
+    /// The VM's moves up to then.
+    moves: u64,
 }
 
 #[derive(Debug, Default)]
@@ -87,8 +91,10 @@ impl Side {
             at: now,
             since: now,
             look: 0,
+            moves: 0,
         };
         Self {
+            moves: vms.moves(&route.vm_id),
             vms,
             vm: route.vm_id.clone(),
             start: route.start.clone(),
@@ -103,7 +109,7 @@ impl Side {
     /// Reads the row.
     pub async fn look(&self) -> Option<Standing> {
         let look = self.looks.fetch_add(1, Relaxed) + 1;
-        let at = Instant::now();
+        let (at, moves) = (Instant::now(), self.moves.count());
         let standing = match self.vms.standing(&self.vm, &self.start).await {
             Ok(standing) => Some(standing),
             Err(error) => {
@@ -120,7 +126,13 @@ impl Side {
             if moved && standing == Some(Standing::Awake) {
                 known.since = Instant::now();
             }
-            (known.standing, known.at, known.look) = (standing, at, look);
+            *known = Known {
+                standing,
+                at,
+                look,
+                moves,
+                ..*known
+            };
             moved
         });
         self.known.borrow().standing
@@ -129,7 +141,8 @@ impl Side {
     /// Whether the VM is known to be awake now.
     pub async fn is_awake(&self) -> bool {
         let known = *self.known.borrow();
-        let standing = match known.at.elapsed() < FRESH && known.look > 0 {
+        let fresh = known.look > 0 && known.at.elapsed() < FRESH;
+        let standing = match fresh && known.moves == self.moves.count() {
             true => known.standing,
             false => self.look().await,
         };

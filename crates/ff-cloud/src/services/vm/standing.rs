@@ -75,21 +75,21 @@ impl VmService {
 
 /// Who wants to know of which VM's moves. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Watchers(Arc<Mutex<HashMap<VmId, watch::Sender<()>>>>);
+pub struct Watchers(Arc<Mutex<HashMap<VmId, watch::Sender<u64>>>>);
 
 /// Word of a VM's moves.
 #[derive(Debug)]
 pub struct Moves {
     watchers: Watchers,
     vm: VmId,
-    moves: watch::Receiver<()>,
+    moves: watch::Receiver<u64>,
 }
 
 impl Watchers {
     /// Tells that the VM moved.
     pub fn moved(&self, vm: &VmId) {
         if let Some(moves) = self.lock().get(vm) {
-            moves.send_replace(());
+            moves.send_modify(|count| *count += 1);
         }
     }
 
@@ -102,12 +102,17 @@ impl Watchers {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<VmId, watch::Sender<()>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<VmId, watch::Sender<u64>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Moves {
+    /// A number that is another after each move.
+    pub fn count(&self) -> u64 {
+        *self.moves.borrow()
+    }
+
     /// Waits until the VM moved since the last time, at most for `most`.
     pub async fn next(&mut self, most: Duration) {
         // The sender stays while there is a receiver, so waiting cannot fail.
