@@ -136,8 +136,9 @@ async fn a_vm_that_ends_again_and_again_is_left_alone(backend: Backend) {
         .exec(server.app.db.write())
         .await
         .unwrap();
-    server.provider.kill(&id);
     server.app.vms.start_tasks();
+    eventually(async || server.get(&path).await.body["awake"].is_object()).await;
+    server.provider.kill(&id);
     let failed = server.until_state(id.as_str(), "FAILED").await;
     assert_eq!(failed.body["reasonCode"], "crash_loop");
     assert_eq!(server.provider.started.load(SeqCst), 1);

@@ -34,12 +34,18 @@ impl VmService {
     }
 
     pub(super) async fn begin_resume(&self, row: &Model, change: Change) -> Result<bool> {
+        let (service, row) = (self.clone(), row.clone());
+        self.to_its_end(async move { service.mark_and_drive(row, change).await })
+            .await
+    }
+
+    async fn mark_and_drive(&self, row: Model, change: Change) -> Result<bool> {
         let cause = change.cause;
-        if !self.transition(row, VmState::Resuming, change).await? {
+        if !self.transition(&row, VmState::Resuming, change).await? {
             return Ok(false);
         }
         fault::point(Point::ResumeMarked);
-        let id = view::id(row)?;
+        let id = view::id(&row)?;
         if let Some(row) = vms::get(self.0.db.write(), &id).await? {
             self.drive_up(row, cause)?;
         }

@@ -28,7 +28,9 @@ impl VmService {
         loop {
             self.refuse_when_stopping()?;
             let Some(row) = vms::live_of(self.0.db.read(), user).await? else {
-                made |= self.begin(user).await?;
+                let (service, user) = (self.clone(), user.clone());
+                let begun = self.to_its_end(async move { service.begin(&user).await });
+                made |= begun.await?;
                 continue;
             };
             match row.state.into() {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ff_protocol::vm::VmState;
 use ff_protocol::{ErrorCode, VmId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tracing::Instrument;
 
 use self::drivers::Drivers;
@@ -239,6 +239,20 @@ impl VmService {
             }
         };
         self.0.lifecycle.tasks.spawn(work.in_current_span());
+    }
+
+    /// Does something as a task of the server and waits for it: who asked may go away in the
+    /// middle, and what was begun is brought to its end all the same.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let (tell, told) = oneshot::channel();
+        self.spawn(async move {
+            // Nobody may be left to be told.
+            let _ = tell.send(work.await);
+        });
+        told.await.unwrap_or_else(|_| Err(stopping()))
     }
 
     fn refuse_when_stopping(&self) -> Result<()> {
