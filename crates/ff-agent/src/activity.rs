@@ -1,77 +1,68 @@
-//! What keeps the VM awake: work, not connections.
+//! What keeps the VM awake, and from being stopped: work, not connections.
+//!
+//! One task looks, several times a second; it alone keeps what must be remembered between looks.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+mod watcher;
 
-use axum::extract::{Request, State};
-use axum::http::Method;
-use axum::middleware::Next;
-use axum::response::Response;
-use ff_core::{Core, clock};
-use ff_protocol::Timestamp;
-use ff_protocol::agent::{Cause, CauseKind};
+use ff_core::Core;
+use ff_protocol::agent::Health;
+use ff_protocol::{ErrorCode, Timestamp, VmId};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-/// Terminal input counts as work for this long.
-const INPUT_COUNTS_FOR: Duration = Duration::from_secs(30);
+use self::watcher::Watcher;
 
-/// Remembers when something last worked. Cheap to clone.
+/// Looks that wait for their turn.
+const LOOKS: usize = 16;
+
+/// Asks for a look now.
+type Look = oneshot::Sender<ff_core::Result<Health>>;
+
+/// What the agent knows of the work in its VM. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Activity {
-    core: Core,
-    last: Arc<Mutex<Timestamp>>,
+    looks: mpsc::Sender<Look>,
+    reports: watch::Receiver<Health>,
 }
 
 impl Activity {
-    pub(crate) fn new(core: Core) -> Self {
-        Self {
-            core,
-            last: Arc::new(Mutex::new(clock::now())),
-        }
+    /// Starts the task that looks. It ends when `stopping` is cancelled, or with the handle.
+    pub(crate) fn start(
+        core: Core,
+        vm_id: VmId,
+        stopping: CancellationToken,
+    ) -> (Self, AbortOnDropHandle<()>) {
+        let (looks, asked) = mpsc::channel(LOOKS);
+        let watcher = Watcher::new(core, vm_id);
+        let (sender, reports) = watch::channel(watcher.nothing_yet());
+        let task = tokio::spawn(watcher.run(asked, sender, stopping));
+        (Self { looks, reports }, AbortOnDropHandle::new(task))
     }
 
-    /// What works now, and when something last did.
-    pub(crate) async fn report(&self) -> ff_core::Result<(Vec<Cause>, Timestamp)> {
-        let now = clock::now();
-        let cause = |kind, name| Cause {
-            kind,
-            name,
-            since: now,
-        };
-        let sessions = self.core.sessions().working().into_iter();
-        let mut working: Vec<Cause> = sessions.map(|name| cause(CauseKind::Turn, name)).collect();
-        let input = self.core.terminals().last_input_at();
-        if let Some(at) = input {
-            self.note(at);
-            if (now - at).to_std().is_ok_and(|ago| ago < INPUT_COUNTS_FOR) {
-                working.push(cause(CauseKind::TerminalInput, "terminal input".to_owned()));
-            }
-        }
-        for (id, _, _) in self.core.handoffs_unfinished().await? {
-            working.push(cause(CauseKind::Handoff, format!("hand-off {id}")));
-        }
-        if !working.is_empty() {
-            self.note(now);
-        }
-        Ok((
-            working,
-            *self.last.lock().unwrap_or_else(PoisonError::into_inner),
-        ))
+    /// Looks now.
+    ///
+    /// # Errors
+    /// The store failed, or the agent is stopping.
+    pub(crate) async fn look(&self) -> ff_core::Result<Health> {
+        let over = || ff_core::Error::refused(ErrorCode::ShuttingDown, "the agent is stopping");
+        let (reply, answer) = oneshot::channel();
+        self.looks.send(reply).await.map_err(|_| over())?;
+        answer.await.map_err(|_| over())?
     }
 
-    fn note(&self, at: Timestamp) {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = (*last).max(at);
+    /// The last look of each time.
+    pub(crate) fn reports(&self) -> watch::Receiver<Health> {
+        self.reports.clone()
     }
 }
 
-/// Counts every request that changes something as activity.
-pub(crate) async fn note_changes(
-    State(activity): State<Activity>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if request.method() != Method::GET {
-        activity.note(clock::now());
-    }
-    next.run(request).await
+/// Whether two reports say different things. What only passes with time is not said.
+pub(crate) fn differ(one: &Health, other: &Health) -> bool {
+    let still = |health: &Health| Health {
+        last_active_at: Timestamp::default(),
+        uptime_seconds: 0,
+        ..health.clone()
+    };
+    still(one) != still(other)
 }

@@ -3,8 +3,11 @@
 mod activity;
 mod auth;
 mod config;
+mod gate;
 mod health;
 mod hello;
+mod processes;
+mod quiesce;
 mod server;
 mod token;
 

@@ -1,23 +1,25 @@
 //! From start to stop.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use axum::{Router, middleware};
 use ff_core::{Core, CoreConfig, Side};
 use ff_engine::Engine;
-use ff_protocol::agent::{HEALTH_PATH, HELLO_PATH};
+use ff_protocol::agent::{HEALTH_PATH, HELLO_PATH, QUIESCE_PATH, REPORTS_PATH};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::activity::{Activity, note_changes};
+use crate::activity::Activity;
 use crate::auth::require_token;
 use crate::config::ServeArgs;
-use crate::health::{Vitals, health};
+use crate::gate::guard;
+use crate::health::{Vitals, health, reports};
 use crate::hello::{Identity, hello};
+use crate::quiesce::{Sleep, quiesce, release};
 use crate::token::Token;
 
 /// Open requests get this long at the end; the container engine kills after ten seconds.
@@ -38,9 +40,14 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    tracing::info!(vm = %args.vm_id, listen = %args.listen, "the agent serves");
+    let listen = listener
+        .local_addr()
+        .context("cannot tell where it listens")?;
+    tracing::info!(vm = %args.vm_id, %listen, "the agent serves");
     let stopping = CancellationToken::new();
-    let app = app(&args, core.clone(), token);
+    let (activity, _watching) = Activity::start(core.clone(), args.vm_id.clone(), stopping.clone());
+    let vitals = Vitals::new(activity.clone(), stopping.clone());
+    let app = app(&args, core.clone(), token, activity, vitals);
     let serving =
         axum::serve(listener, app).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let serving = tokio::spawn(serving.into_future());
@@ -56,12 +63,11 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
     }
 }
 
-fn app(args: &ServeArgs, core: Core, token: Token) -> Router {
-    let activity = Activity::new(core.clone());
-    let vitals = Vitals {
-        vm_id: args.vm_id.clone(),
-        started: Instant::now(),
-        activity: activity.clone(),
+fn app(args: &ServeArgs, core: Core, token: Token, activity: Activity, vitals: Vitals) -> Router {
+    let permits = core.permits().clone();
+    let sleep = Sleep {
+        permits: permits.clone(),
+        activity,
     };
     let identity = Identity {
         vm_id: args.vm_id.clone(),
@@ -69,12 +75,16 @@ fn app(args: &ServeArgs, core: Core, token: Token) -> Router {
     };
     let guarded = Router::new()
         .route(HEALTH_PATH, get(health))
-        .with_state(Arc::new(vitals))
+        .route(REPORTS_PATH, get(reports))
+        .with_state(vitals)
+        .route(QUIESCE_PATH, post(quiesce))
+        .route(&format!("{QUIESCE_PATH}/{{id}}"), delete(release))
+        .with_state(sleep)
         .merge(ff_engine::router(Engine::new(
             core,
             Some(args.vm_id.clone()),
         )))
-        .layer(middleware::from_fn_with_state(activity, note_changes))
+        .layer(middleware::from_fn_with_state(permits, guard))
         .layer(middleware::from_fn_with_state(token, require_token));
     Router::new()
         .route(HELLO_PATH, get(hello))

@@ -1,15 +1,21 @@
 //! The agent's API, as the server uses it.
 
-use ff_protocol::agent::{HEALTH_PATH, HELLO_PATH, Health, Hello};
+use std::time::Duration;
+
+use ff_protocol::agent::{
+    HEALTH_PATH, HELLO_PATH, Health, Hello, QUIESCE_PATH, Quiesce, Quiesced, REPORTS_PATH,
+};
 use ff_protocol::handoff::{Export, Finish, Manifest, Receive, Received, Restored};
 use ff_protocol::vm::Onboarding;
 use ff_protocol::{HandoffId, VmId};
+use futures_util::Stream;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use crate::cloud::part_path;
 use crate::error::{ClientError, Result};
 use crate::http::{Auth, Http, LONG, SHORT};
+use crate::ndjson;
 use crate::proof;
 use crate::raw::{ByteStream, RawRequest, RawResponse};
 use crate::secret::Secret;
@@ -28,7 +34,7 @@ impl AgentClient {
     /// [`Self::hello`] may be called before that has succeeded: container addresses are reused
     /// at once, and every other call shows the token.
     pub fn new(vm_id: VmId, base_url: &str, token: Secret) -> Result<Self> {
-        let http = Http::new(base_url, Auth::Bearer(token.clone()))?;
+        let http = Http::new(base_url, Auth::Bearer(token.clone()))?.telling_deadlines();
         Ok(Self { vm_id, token, http })
     }
 
@@ -59,6 +65,39 @@ impl AgentClient {
     /// What the agent says of itself and of the work in its VM.
     pub async fn health(&self) -> Result<Health> {
         self.http.get(HEALTH_PATH, SHORT).await
+    }
+
+    /// Health reports as they come: one at once, one at each change, and one every few seconds.
+    /// Has no deadline after the head of the answer: how long silence may last is the caller's
+    /// matter, who may have frozen the VM.
+    pub async fn reports(
+        &self,
+    ) -> Result<impl Stream<Item = Result<Health>> + Send + Unpin + use<>> {
+        let head = tokio::time::timeout(SHORT, async {
+            let request = self.http.request(Method::GET, REPORTS_PATH);
+            self.http.checked(request, SHORT).await
+        });
+        let response = head
+            .await
+            .unwrap_or_else(|_| Err(self.http.timeout(SHORT)))?;
+        let chunks = self.http.chunks(response, Duration::MAX);
+        Ok(ndjson::values(self.http.clone(), chunks))
+    }
+
+    /// Asks the agent to execute nothing more that changes anything. The same id again renews.
+    ///
+    /// # Errors
+    /// `busy` with the causes in its text when something works, was at work too short a time
+    /// ago, or would be lost.
+    pub async fn quiesce(&self, quiesce: &Quiesce, within: Duration) -> Result<Quiesced> {
+        self.http.post(QUIESCE_PATH, quiesce, within).await
+    }
+
+    /// Ends a quiesce; one that has ended is no error.
+    pub async fn release(&self, id: &str, within: Duration) -> Result<()> {
+        let path = format!("{QUIESCE_PATH}/{id}");
+        let request = self.http.request(Method::DELETE, &path);
+        self.http.unit(request, within).await
     }
 
     /// What the user has still to do in the VM.

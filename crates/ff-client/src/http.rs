@@ -1,8 +1,9 @@
 //! One HTTP peer: its address, our credentials, and the deadlines of calls to it.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
+use ff_protocol::agent::DEADLINE_HEADER;
 use ff_protocol::{Problem, UserId};
 use futures_util::{Stream, StreamExt};
 use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -27,6 +28,15 @@ pub(crate) const STALL: Duration = Duration::from_secs(60);
 const BODY_LIMIT: usize = 64 << 20;
 
 const USER_HEADER: HeaderName = HeaderName::from_static("x-ff-user");
+
+const DEADLINE: HeaderName = HeaderName::from_static(DEADLINE_HEADER);
+
+/// The deadline as Unix time in milliseconds.
+fn deadline_value(now: SystemTime, limit: Duration) -> HeaderValue {
+    let now = now.duration_since(SystemTime::UNIX_EPOCH);
+    let at = now.unwrap_or_default().saturating_add(limit).as_millis();
+    HeaderValue::from(u64::try_from(at).unwrap_or(u64::MAX))
+}
 
 /// How we say who we are.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +80,7 @@ pub(crate) struct Http {
     base: String,
     address: String,
     auth: Auth,
+    tells_deadlines: bool,
 }
 
 impl Http {
@@ -101,7 +112,28 @@ impl Http {
             base,
             address,
             auth,
+            tells_deadlines: false,
         })
+    }
+
+    /// The same peer, told with each call until when we wait for it ([`DEADLINE_HEADER`]).
+    pub(crate) fn telling_deadlines(mut self) -> Self {
+        self.tells_deadlines = true;
+        self
+    }
+
+    /// Sends a request for whose answer we wait for `limit` at most.
+    pub(crate) async fn dispatch(
+        &self,
+        request: RequestBuilder,
+        limit: Duration,
+    ) -> reqwest::Result<Response> {
+        let mut headers = HeaderMap::new();
+        if self.tells_deadlines {
+            headers.insert(DEADLINE, deadline_value(SystemTime::now(), limit));
+        }
+        // In place of one that was passed on.
+        request.headers(headers).send().await
     }
 
     pub(crate) fn base(&self) -> &str {
@@ -173,8 +205,8 @@ impl Http {
         request: RequestBuilder,
         limit: Duration,
     ) -> Result<Response> {
-        let response = request
-            .send()
+        let response = self
+            .dispatch(request, limit)
             .await
             .map_err(|error| transport(&self.address, limit, error))?;
         self.accept(response, limit).await

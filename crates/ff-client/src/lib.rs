@@ -17,6 +17,7 @@ pub mod secret;
 pub mod socket;
 
 mod http;
+mod ndjson;
 mod transfer;
 
 pub use agent::AgentClient;

@@ -49,7 +49,7 @@ impl Http {
         builder = builder.headers(self.auth().headers());
         let deadline = request.deadline;
         let response = match request.body {
-            None => tokio::time::timeout(deadline, builder.send())
+            None => tokio::time::timeout(deadline, self.dispatch(builder, deadline))
                 .await
                 .map_err(|_| self.timeout(deadline))?
                 .map_err(|error| transport(self.address(), deadline, error))?,

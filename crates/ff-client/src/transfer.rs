@@ -26,7 +26,7 @@ impl Http {
         let body = body.inspect(move |_| {
             counter.fetch_add(1, Ordering::Relaxed);
         });
-        let sending = request.body(Body::wrap_stream(body)).send();
+        let sending = self.dispatch(request.body(Body::wrap_stream(body)), stall);
         tokio::pin!(sending);
         let mut before = u64::MAX;
         loop {

@@ -6,6 +6,7 @@
 mod common;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
@@ -14,8 +15,9 @@ use axum::extract::{Path, Query};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, put};
-use ff_client::{AgentClient, Auth, ClientError, CloudClient, Secret, proof};
-use ff_protocol::agent::Hello;
+use ff_client::raw::RawRequest;
+use ff_client::{AgentClient, Auth, ByteStream, ClientError, CloudClient, Secret, proof};
+use ff_protocol::agent::{DEADLINE_HEADER, Hello, REPORTS_PATH};
 use ff_protocol::{ErrorCode, HandoffId, PROTOCOL_GENERATION, Problem, VmId};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -227,5 +229,80 @@ async fn an_agent_has_to_prove_itself_before_it_sees_the_token() {
         let agent = AgentClient::new(vm.clone(), &server.url, Secret::new("right")).unwrap();
         let hello = agent.hello("00ff").await;
         assert_eq!(hello.is_ok(), proves, "{hello:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_agent_is_told_until_when_a_call_counts_and_a_server_is_not() {
+    async fn echo(headers: HeaderMap) -> (StatusCode, Json<Value>) {
+        let told = headers.get_all(DEADLINE_HEADER);
+        let told: Vec<u64> = told
+            .iter()
+            .map(|value| value.to_str().unwrap().parse().unwrap())
+            .collect();
+        (StatusCode::CONFLICT, Json(told.into()))
+    }
+    let server = Server::start(Router::new().fallback(echo)).await;
+    let agent = AgentClient::new(VmId::generate(), &server.url, Secret::new("t")).unwrap();
+    let now = || std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let forwarded = async |body: Option<ByteStream>| {
+        let mut headers = HeaderMap::new();
+        // Of whoever calls; it is ours to say.
+        headers.insert(DEADLINE_HEADER, 7.into());
+        let answer = agent.forward(RawRequest {
+            method: axum::http::Method::POST,
+            path_and_query: "/api/x".into(),
+            headers,
+            body,
+            deadline: Duration::from_secs(100),
+        });
+        let mut answer = answer.await.unwrap();
+        let body = answer.body.next().await.unwrap().unwrap();
+        serde_json::from_slice::<Vec<u64>>(&body).unwrap()
+    };
+    let body: ByteStream = Box::pin(stream::iter([Ok(Bytes::from_static(b"x"))]));
+    for body in [None, Some(body)] {
+        let before = now();
+        let told = forwarded(body).await;
+        let expected = before + 100_000..=now() + 100_000;
+        assert_eq!(told.len(), 1);
+        assert!(expected.contains(&told[0].into()), "{told:?}");
+    }
+
+    let shown = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let note = shown.clone();
+    let router = Router::new().fallback(async move |headers: HeaderMap| {
+        note.lock()
+            .unwrap()
+            .push(headers.contains_key(DEADLINE_HEADER));
+        StatusCode::NO_CONTENT
+    });
+    let server = Server::start(router).await;
+    let agent = AgentClient::new(VmId::generate(), &server.url, Secret::new("t")).unwrap();
+    agent.release("q1", Duration::from_secs(5)).await.unwrap();
+    server.client().healthz().await.unwrap();
+    assert_eq!(*shown.lock().unwrap(), [true, false]);
+}
+
+#[tokio::test]
+async fn reports_go_on_until_the_agent_ends_them() {
+    let health = json!({
+        "vmId": "vm-1", "working": [], "lastActiveAt": "2026-01-01T00:00:00Z", "uptimeSeconds": 1
+    });
+    let line = format!("{health}\n");
+    let router = Router::new().route(
+        REPORTS_PATH,
+        get(async move || {
+            let (half, rest) = line.split_at(20);
+            let pieces = [half.to_owned(), rest.to_owned() + &line];
+            Body::from_stream(stream::iter(pieces.map(Ok::<_, std::io::Error>)))
+        }),
+    );
+    let server = Server::start(router).await;
+    let agent = AgentClient::new(VmId::generate(), &server.url, Secret::new("t")).unwrap();
+    let reports: Vec<_> = agent.reports().await.unwrap().collect().await;
+    assert_eq!(reports.len(), 2);
+    for report in reports {
+        assert_eq!(report.unwrap().vm_id.as_str(), "vm-1");
     }
 }

@@ -61,8 +61,7 @@ impl App {
             agents.clone(),
             provider,
             identity,
-            config.image.clone(),
-            config.vm.limits(),
+            config.vm_settings(),
             lifecycle.clone(),
         );
         let workspaces = WorkspaceService::new(db.clone(), vms.clone(), agents.clone());

@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ff_protocol::limits::Limits;
 
 use crate::db::{Address, DatabaseUrl};
+use crate::services::vm::{Idle, PoolSettings, Settings};
 use crate::{Error, Result};
 
 /// The program's command line.
@@ -57,9 +58,18 @@ pub struct Config {
         default_value = "127.0.0.1:3000"
     )]
     pub listen: SocketAddr,
-    /// Stop a VM in which nothing has worked for this long; without it VMs stay awake.
-    #[arg(long, env = "FF_CLOUD_IDLE_STOP", value_name = "SECONDS", value_parser = seconds)]
-    pub idle_stop: Option<Duration>,
+    /// When VMs sleep.
+    #[command(flatten)]
+    pub idle: IdleSettings,
+    /// VMs made ahead of need.
+    #[command(flatten)]
+    pub pool: PoolArgs,
+    /// Longest time a request waits for a VM to be made or woken.
+    #[arg(long, env = "FF_CLOUD_WAIT", value_name = "SECONDS", default_value = "110", value_parser = seconds)]
+    pub wait: Duration,
+    /// How long a machine that belongs to no known VM is kept aside, stopped, before it is removed.
+    #[arg(long, env = "FF_CLOUD_STRANGER_GRACE", value_name = "SECONDS", default_value = "86400", value_parser = seconds)]
+    pub stranger_grace: Duration,
     /// Image of the VMs.
     #[arg(
         long,
@@ -80,6 +90,72 @@ pub struct Config {
     /// Shape of the log.
     #[arg(long, env = "FF_CLOUD_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
+}
+
+/// When VMs sleep, as the operator set it.
+#[derive(Debug, Clone, Args)]
+pub struct IdleSettings {
+    /// The first tier of sleep; `stopped` skips freezing.
+    #[arg(long, env = "FF_CLOUD_IDLE_TIER", value_enum, default_value_t)]
+    pub idle_tier: IdleTier,
+    /// Freeze a VM in which nothing has worked for this long, or `off`.
+    #[arg(long, env = "FF_CLOUD_IDLE_FREEZE", value_name = "SECONDS", default_value = "600", value_parser = seconds_or_off)]
+    pub idle_freeze: Off<Duration>,
+    /// Stop a VM in which nothing has worked for this long, or `off`.
+    #[arg(long, env = "FF_CLOUD_IDLE_STOP", value_name = "SECONDS", default_value = "7200", value_parser = seconds_or_off)]
+    pub idle_stop: Off<Duration>,
+    /// The same while a program, a question or an idle CLI would be ended by it, or `off`.
+    #[arg(long, env = "FF_CLOUD_HOLDING_LIMIT", value_name = "SECONDS", default_value = "43200", value_parser = seconds_or_off)]
+    pub holding_limit: Off<Duration>,
+    /// Longest lease; longer ones are cut to this.
+    #[arg(long, env = "FF_CLOUD_LEASE_LIMIT", value_name = "SECONDS", default_value = "43200", value_parser = seconds)]
+    pub lease_limit: Duration,
+    /// How often a VM may wake by itself within an hour.
+    #[arg(long, env = "FF_CLOUD_WAKES_PER_HOUR", value_name = "N", default_value = "40", value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub wakes_per_hour: u32,
+}
+
+/// VMs made ahead of need, as the operator set it.
+#[derive(Debug, Clone, Args)]
+pub struct PoolArgs {
+    /// VMs held ready for users who have none.
+    #[arg(long, env = "FF_CLOUD_POOL_SIZE", value_name = "N", default_value = "0", value_parser = clap::value_parser!(u32).range(0..=500))]
+    pub pool_size: u32,
+    /// A VM that has waited in the pool for longer is replaced.
+    #[arg(long, env = "FF_CLOUD_POOL_MAX_AGE", value_name = "SECONDS", default_value = "86400", value_parser = seconds)]
+    pub pool_max_age: Duration,
+    /// Most VMs that are being made for the pool at a time.
+    #[arg(long, env = "FF_CLOUD_POOL_CREATES", value_name = "N", default_value = "2", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub pool_creates: u32,
+}
+
+/// The first tier of sleep.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum IdleTier {
+    /// Frozen in memory, stopped later.
+    #[default]
+    Frozen,
+    /// Stopped at once.
+    Stopped,
+}
+
+/// A value that can be switched off. (An `Option` would be an argument that may be absent.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Off<T> {
+    /// Off.
+    Off,
+    /// On, with this value.
+    On(T),
+}
+
+impl<T> Off<T> {
+    /// The value, if it is on.
+    pub fn on(self) -> Option<T> {
+        match self {
+            Self::Off => None,
+            Self::On(value) => Some(value),
+        }
+    }
 }
 
 /// Limits and extras of each VM, as the operator set them.
@@ -172,10 +248,22 @@ impl FromStr for ExtraHost {
     }
 }
 
+/// Ten years: more is a slip.
+const MOST_SECONDS: u64 = 315_360_000;
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<u64>() {
-        Ok(0) | Err(_) => Err("give whole seconds, 1 or more".to_owned()),
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Ok(seconds @ 1..=MOST_SECONDS) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("give whole seconds, 1 to {MOST_SECONDS}")),
+    }
+}
+
+fn seconds_or_off(text: &str) -> Result<Off<Duration>, String> {
+    match text {
+        "off" => Ok(Off::Off),
+        _ => seconds(text)
+            .map(Off::On)
+            .map_err(|error| format!("{error}, or `off`")),
     }
 }
 
@@ -207,6 +295,35 @@ fn memory(text: &str) -> Result<u64, String> {
 }
 
 impl Config {
+    /// What the VM service is to do.
+    pub fn vm_settings(&self) -> Settings {
+        let IdleSettings {
+            idle_freeze,
+            idle_stop,
+            holding_limit,
+            ..
+        } = self.idle;
+        let frozen = self.idle.idle_tier == IdleTier::Frozen;
+        Settings {
+            image: self.image.clone(),
+            limits: self.vm.limits(),
+            idle: Idle {
+                freeze_after: idle_freeze.on().filter(|_| frozen),
+                stop_after: idle_stop.on(),
+                stop_holding_after: holding_limit.on(),
+            },
+            wait: self.wait,
+            pool: PoolSettings {
+                size: self.pool.pool_size,
+                longest_age: self.pool.pool_max_age,
+                at_once: self.pool.pool_creates,
+            },
+            longest_lease: self.idle.lease_limit,
+            wakes_per_hour: self.idle.wakes_per_hour,
+            stranger_grace: self.stranger_grace,
+        }
+    }
+
     /// The data directory, whether it exists or not.
     ///
     /// # Errors

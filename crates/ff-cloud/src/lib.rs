@@ -11,6 +11,7 @@ pub mod compute;
 pub mod config;
 pub mod db;
 pub mod error;
+pub mod fault;
 pub mod http;
 pub mod identity;
 pub mod lifecycle;

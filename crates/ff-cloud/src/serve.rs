@@ -11,7 +11,7 @@ use crate::compute::process::ProcessProvider;
 use crate::compute::sim::SimProvider;
 use crate::config::{Config, ProviderKind};
 use crate::lifecycle::Lifecycle;
-use crate::{App, Error, Result, http};
+use crate::{App, Error, Result, fault, http};
 
 /// Runs the server until a signal ends it.
 ///
@@ -20,6 +20,9 @@ use crate::{App, Error, Result, http};
 pub async fn run(config: Config) -> Result<()> {
     let config = config.or_database(std::env::var("DATABASE_URL").ok());
     config.check()?;
+    if config.dev {
+        fault::arm();
+    }
     let lifecycle = Lifecycle::new();
     lifecycle.watch_signals().map_err(|source| Error::Io {
         path: "the signal handlers".into(),
@@ -55,7 +58,7 @@ pub async fn run(config: Config) -> Result<()> {
 /// The listener fails.
 pub async fn serve(app: App, listener: TcpListener) -> Result<()> {
     let lifecycle = app.lifecycle.clone();
-    app.vms.start_tasks(app.config.idle_stop);
+    app.vms.start_tasks();
     app.handoffs.start_tasks();
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "listening");

@@ -104,15 +104,11 @@ async fn fifty_posts_at_once_make_one_container() {
 
 #[tokio::test]
 async fn an_idle_vm_is_stopped_not_removed_and_wakes_with_its_home() {
-    let world = World::new(&[]).await;
+    let world = World::new(&["--idle-tier=stopped", "--idle-stop=2"]).await;
     let vm = world.vm().await;
     let before = inspect(&vm.container);
     vm.shell("echo kept > ~/note");
-    world
-        .server
-        .app
-        .vms
-        .start_tasks(Some(Duration::from_secs(2)));
+    world.server.app.vms.start_tasks();
     world.server.until_state(&vm.id, "STOPPED").await;
     let stopped = inspect(&vm.container);
     assert_eq!(stopped["State"]["Status"], "exited");

@@ -326,6 +326,7 @@ async fn a_request_is_forwarded_without_what_is_ours(backend: Backend) {
             "authorization",
             "content-length",
             "content-type",
+            "ff-deadline",
             "host",
             "idempotency-key"
         ])

@@ -7,8 +7,9 @@ use ff_protocol::DesktopId;
 use ff_protocol::workspace::Owner;
 
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use crate::activity::{Awake, Permits, Schedule};
 use crate::config::CoreConfig;
 use crate::error::{IoContext, Result};
 use crate::git::Git;
@@ -36,6 +37,10 @@ struct Inner {
     arrivals: Semaphore,
     turns: Turns,
     tasks: TaskTracker,
+    permits: Permits,
+    schedule: Schedule,
+    awake: Awake,
+    _ticking: AbortOnDropHandle<()>,
 }
 
 impl Core {
@@ -51,13 +56,18 @@ impl Core {
         let store = Store::open(&config.data_dir.join("core.db")).await?;
         let desktop_id: DesktopId = store.installation_id().await?;
         let owner = config.side.owner(desktop_id);
-        let sessions = Sessions::new(config.clone(), store.clone(), owner.clone());
+        let (awake, ticking) = Awake::start();
+        let sessions = Sessions::new(config.clone(), store.clone(), owner.clone(), awake.clone());
         let inner = Inner {
             git: Git::new(&config.home),
             terminals: Terminals::new(&config.home),
             arrivals: Semaphore::new(1),
             turns: Turns::default(),
             tasks: TaskTracker::new(),
+            permits: Permits::default(),
+            schedule: Schedule::default(),
+            awake,
+            _ticking: ticking,
             sessions,
             store,
             owner,
@@ -91,6 +101,21 @@ impl Core {
     /// Its terminals.
     pub fn terminals(&self) -> &Terminals {
         &self.inner.terminals
+    }
+
+    /// The gate before everything that changes something. The desktop never closes it.
+    pub fn permits(&self) -> &Permits {
+        &self.inner.permits
+    }
+
+    /// When it has planned work.
+    pub fn schedule(&self) -> &Schedule {
+        &self.inner.schedule
+    }
+
+    /// How long the machine was frozen since it was opened.
+    pub fn awake(&self) -> &Awake {
+        &self.inner.awake
     }
 
     pub(crate) fn git(&self) -> &Git {

@@ -4,6 +4,7 @@
 //! Knows no HTTP, no Docker and no users. [`Core`] is one machine's whole state: the agent runs
 //! one in a VM, the desktop app one per installation.
 
+pub mod activity;
 pub mod clock;
 pub mod config;
 mod core;

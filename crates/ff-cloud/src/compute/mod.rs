@@ -33,6 +33,9 @@ pub const WHEN_FAILED: &str = "look at the server's log and at the provider of V
 pub const WHEN_AGENT_FAILED: &str =
     "look at the agent's log (with Docker: `docker logs`), then try again";
 
+/// Most bytes of a log that a provider gives.
+pub const LOG_BYTES: usize = 256 << 10;
+
 /// Answer of a provider.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, ComputeError>>;
 
@@ -86,17 +89,11 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// Changes the limits of the VM's machine, and says whether they are in force already or
     /// will be when it is made anew.
-    fn set_limits<'a>(&'a self, vm: &'a VmId, limits: Limits) -> Answer<'a, Applied> {
-        let _ = (vm, limits);
-        Box::pin(async { Err(cannot("set limits")) })
-    }
+    fn set_limits<'a>(&'a self, vm: &'a VmId, limits: Limits) -> Answer<'a, Applied>;
 
     /// Id of the image with this name, if it is there. Another build under the same name has
     /// another id.
-    fn image<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
-        let _ = name;
-        Box::pin(async { Err(cannot("image")) })
-    }
+    fn image<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>>;
 
     /// Keeps exactly these images (ids), whatever happens to their names, and lets go of those
     /// that were kept before.
@@ -105,22 +102,18 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
         Box::pin(async { Ok(()) })
     }
 
-    /// The last lines the VM's machine wrote, also of one that has ended, oldest first.
-    fn logs<'a>(&'a self, vm: &'a VmId, lines: usize) -> Answer<'a, Vec<String>> {
-        let _ = (vm, lines);
-        Box::pin(async { Err(cannot("logs")) })
-    }
+    /// The last lines the VM's machine wrote, also of one that has ended, oldest first; of
+    /// [`LOG_BYTES`] at most.
+    fn logs<'a>(&'a self, vm: &'a VmId, lines: usize) -> Answer<'a, Vec<String>>;
 
     /// Tells of each VM whose machine or home changed, until the connection breaks. Nothing
-    /// may depend on an event being seen.
+    /// may depend on an event being seen, and it may name a VM that is not this server's.
     fn watch(&self) -> Answer<'_, BoxStream<'static, VmId>> {
         Box::pin(async { Ok(futures_util::stream::pending().boxed()) })
     }
 
     /// The homes of this server, and the networks that carry its labels.
-    fn belongings(&self) -> Answer<'_, Vec<Belonging>> {
-        Box::pin(async { Err(cannot("belongings")) })
-    }
+    fn belongings(&self) -> Answer<'_, Vec<Belonging>>;
 
     /// Removes a network; never a home.
     fn remove_network<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {
@@ -224,6 +217,18 @@ impl Power {
         exit_code: None,
         out_of_memory: false,
     };
+}
+
+/// The last lines of a log; of one that was `cut` at its begin the first is not whole.
+fn last_lines(log: &[u8], cut: bool, lines: usize) -> Vec<String> {
+    let log = match (cut, log.iter().position(|&byte| byte == b'\n')) {
+        (true, Some(end)) => &log[end + 1..],
+        _ => log,
+    };
+    let text = String::from_utf8_lossy(log);
+    let mut last: Vec<String> = text.lines().rev().take(lines).map(str::to_owned).collect();
+    last.reverse();
+    last
 }
 
 fn cannot(action: &'static str) -> ComputeError {

@@ -19,7 +19,12 @@ fn without_arguments_it_has_the_documented_defaults() {
     let config = parse(&[]).unwrap();
     assert_eq!(config.listen, "127.0.0.1:3000".parse().unwrap());
     assert_eq!(config.image, "ff-vm:latest");
-    assert_eq!(config.idle_stop, None);
+    let settings = config.vm_settings();
+    let seconds = |value: Option<Duration>| value.map(|it| it.as_secs());
+    assert_eq!(seconds(settings.idle.freeze_after), Some(600));
+    assert_eq!(seconds(settings.idle.stop_after), Some(7200));
+    assert_eq!(seconds(settings.idle.stop_holding_after), Some(43200));
+    assert_eq!(settings.pool.size, 0);
     assert_eq!(config.vm.memory, 4 << 30);
     assert_eq!(config.vm.pids, 1024);
 }

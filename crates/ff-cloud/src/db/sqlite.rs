@@ -6,7 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
+};
 use sea_orm_migration::MigratorTrait;
 
 use super::Db;
@@ -21,10 +23,24 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// own and never wait for a writer.
 pub(super) async fn open(file: &Path) -> Result<Db> {
     make_private(file)?;
-    let write = connect(file, 1).await?;
-    Migrator::up(&write, None).await?;
-    let read = connect(file, READERS).await?;
+    migrate(file).await?;
+    let write = connect(file, 1, true).await?;
+    let read = connect(file, READERS, true).await?;
     Ok(Db { read, write })
+}
+
+/// A table is changed by making it anew, for which SQLite wants foreign keys off; what they
+/// promise is looked at afterwards.
+async fn migrate(file: &Path) -> Result<()> {
+    let migrating = connect(file, 1, false).await?;
+    Migrator::up(&migrating, None).await?;
+    let check = Statement::from_string(DbBackend::Sqlite, "PRAGMA foreign_key_check");
+    if !migrating.query_all_raw(check).await?.is_empty() {
+        return Err(Error::Bug(
+            "a migration left rows that refer to nothing".to_owned(),
+        ));
+    }
+    Ok(migrating.close().await?)
 }
 
 /// Makes the file, readable by nobody else, before SQLite makes it readable by all; SQLite gives
@@ -41,7 +57,7 @@ fn make_private(file: &Path) -> Result<()> {
     })
 }
 
-async fn connect(file: &Path, connections: u32) -> Result<DatabaseConnection> {
+async fn connect(file: &Path, connections: u32, foreign_keys: bool) -> Result<DatabaseConnection> {
     let file = file.to_owned();
     let mut options = ConnectOptions::new("sqlite:");
     options
@@ -55,7 +71,7 @@ async fn connect(file: &Path, connections: u32) -> Result<DatabaseConnection> {
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
-                .foreign_keys(true)
+                .foreign_keys(foreign_keys)
                 .busy_timeout(BUSY_TIMEOUT)
         });
     Ok(Database::connect(options).await?)

@@ -1,14 +1,17 @@
 //! Queries on VMs.
 
+use ff_protocol::awake::UsageKind;
+use ff_protocol::limits::Limits;
 use ff_protocol::vm::VmState;
 use ff_protocol::{Timestamp, UserId, VmId};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{
-    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, Set, SqlErr,
+    ActiveEnum, ColumnTrait, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait,
+    QueryFilter, QueryOrder, QuerySelect, Set, SqlErr, TransactionTrait,
 };
 
 use super::entity::vm::{ActiveModel, Column, Entity, Model, State};
+use super::usage;
 use crate::clock;
 
 /// A row of a new VM.
@@ -16,10 +19,12 @@ use crate::clock;
 pub struct NewVm {
     /// Its id.
     pub id: VmId,
-    /// Its user.
-    pub user: UserId,
-    /// Image it will be made from.
+    /// Its user; none for a VM of the pool.
+    pub user: Option<UserId>,
+    /// Name of the image it will be made from.
     pub image: String,
+    /// Id of that image.
+    pub image_id: Option<String>,
     /// When its creation counts as stuck.
     pub deadline: Timestamp,
 }
@@ -30,24 +35,25 @@ pub struct NewVm {
 /// The database fails.
 pub async fn insert(db: &impl ConnectionTrait, new: NewVm) -> Result<Option<Model>, DbErr> {
     let now = clock::now();
+    let user = new.user.map(String::from);
     let row = ActiveModel {
         id: Set(new.id.into()),
-        user_id: Set(new.user.to_string()),
-        live_user_id: Set(Some(new.user.into())),
+        user_id: Set(user.clone()),
+        live_user_id: Set(user),
         state: Set(State::Provisioning),
-        reason_code: Set(None),
-        reason: Set(None),
         image: Set(new.image),
-        container_id: Set(None),
-        address: Set(None),
-        machine_start: Set(None),
+        image_id: Set(new.image_id),
         token_generation: Set(1),
         has_home: Set(false),
         deadline_at: Set(Some(new.deadline)),
-        last_health_check: Set(None),
-        last_active_at: Set(None),
+        state_since: Set(Some(now)),
+        holding: Set("[]".to_owned()),
+        notices: Set("[]".to_owned()),
+        restarts: Set(0),
+        limits_pending: Set(false),
         created_at: Set(now),
         updated_at: Set(now),
+        ..Default::default()
     };
     match Entity::insert(row).exec_with_returning(db).await {
         Ok(model) => Ok(Some(model)),
@@ -77,7 +83,7 @@ pub async fn live_of(db: &impl ConnectionTrait, user: &UserId) -> Result<Option<
         .await
 }
 
-/// Live VMs in the order of their ids, after `after`, of one user or all.
+/// Users' live VMs in the order of their ids, after `after`, of one user or all.
 ///
 /// # Errors
 /// The database fails.
@@ -87,7 +93,9 @@ pub async fn list(
     after: Option<&VmId>,
     limit: u64,
 ) -> Result<Vec<Model>, DbErr> {
-    let mut query = Entity::find().filter(Column::State.ne(State::Terminated));
+    let mut query = Entity::find()
+        .filter(Column::State.ne(State::Terminated))
+        .filter(Column::UserId.is_not_null());
     if let Some(user) = user {
         query = query.filter(Column::UserId.eq(user.as_str()));
     }
@@ -135,29 +143,59 @@ pub struct Change {
     pub deadline: Option<Timestamp>,
     /// The machine that now runs.
     pub machine: Option<Running>,
-    /// The agent answered: notes health, activity and that the home is in use.
+    /// The agent answered: notes health, and that the home is in use.
     pub agent_answered: bool,
-    /// Takes the next generation of the token.
-    pub next_token: bool,
+    /// Somebody wants something of it now.
+    pub active: bool,
     /// The user may have another VM from now on.
     pub release_user: bool,
+    /// What holds it while it sleeps, as JSON, and when it wakes by itself.
+    pub asleep: Option<(String, Option<Timestamp>)>,
+    /// How often it has ended by itself in a row, and when it may start again.
+    pub restart: Option<(i64, Option<Timestamp>)>,
+    /// Why it wakes; for its account.
+    pub cause: Option<&'static str>,
+    /// The image its container is made from now, and the one before.
+    pub image: Option<(String, Option<String>)>,
+    /// The limits are in force from its next start on, or are now.
+    pub limits_pending: Option<bool>,
 }
 
-/// Moves a VM from one state to another, if it is still in the first. Says whether it moved.
+/// Moves a VM from one state to another, if it is still in the first, and keeps its account: one
+/// transaction. Says whether it moved.
 ///
 /// # Errors
 /// The database fails.
 pub async fn transition(
-    db: &impl ConnectionTrait,
+    db: &DatabaseConnection,
     id: &VmId,
     from: VmState,
     to: VmState,
     change: Change,
 ) -> Result<bool, DbErr> {
-    let now = clock::now();
+    let tx = db.begin().await?;
+    let (now, cause) = (clock::now(), change.cause);
+    if !swap(&tx, id, from, to, change, now).await? {
+        tx.rollback().await?;
+        return Ok(false);
+    }
+    usage::note(&tx, id, from, to, cause, now).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn swap(
+    db: &impl ConnectionTrait,
+    id: &VmId,
+    from: VmState,
+    to: VmState,
+    change: Change,
+    now: Timestamp,
+) -> Result<bool, DbErr> {
     let (code, reason) = change.reason.unzip();
     // PostgreSQL has no NUL in text, and a reason may quote a program.
     let reason = reason.map(|reason| reason.replace('\0', " "));
+    let (holding, next_wake) = change.asleep.unwrap_or_else(|| ("[]".to_owned(), None));
     let mut update = Entity::update_many()
         .filter(Column::Id.eq(id.as_str()))
         .filter(Column::State.eq(State::from(from)))
@@ -165,6 +203,9 @@ pub async fn transition(
         .col_expr(Column::ReasonCode, Expr::value(code))
         .col_expr(Column::Reason, Expr::value(reason))
         .col_expr(Column::DeadlineAt, Expr::value(change.deadline))
+        .col_expr(Column::Holding, Expr::value(holding))
+        .col_expr(Column::NextWakeAt, Expr::value(next_wake))
+        .col_expr(Column::StateSince, Expr::value(now))
         .col_expr(Column::UpdatedAt, Expr::value(now));
     if let Some(machine) = change.machine {
         update = update
@@ -175,17 +216,240 @@ pub async fn transition(
     if change.agent_answered {
         update = update
             .col_expr(Column::HasHome, Expr::value(true))
-            .col_expr(Column::LastHealthCheck, Expr::value(now))
-            .col_expr(Column::LastActiveAt, Expr::value(now));
+            .col_expr(Column::LastHealthCheck, Expr::value(now));
     }
-    if change.next_token {
-        let next = Expr::col(Column::TokenGeneration).add(1);
-        update = update.col_expr(Column::TokenGeneration, next);
+    if change.active {
+        update = update.col_expr(Column::LastActiveAt, Expr::value(now));
     }
     if change.release_user {
         update = update.col_expr(Column::LiveUserId, Expr::value(None::<String>));
     }
+    if let Some((restarts, at)) = change.restart {
+        update = update
+            .col_expr(Column::Restarts, Expr::value(restarts))
+            .col_expr(Column::RestartAt, Expr::value(at));
+    }
+    if let Some((image, previous)) = change.image {
+        update = update
+            .col_expr(Column::ImageId, Expr::value(image))
+            .col_expr(Column::PreviousImageId, Expr::value(previous));
+    }
+    if let Some(pending) = change.limits_pending {
+        update = update.col_expr(Column::LimitsPending, Expr::value(pending));
+    }
     Ok(update.exec(db).await?.rows_affected == 1)
+}
+
+/// Gives a pooled VM of this image to a user who has none: one transaction. `Taken` when the user
+/// got a VM at the same moment.
+///
+/// # Errors
+/// The database fails.
+pub async fn claim(
+    db: &DatabaseConnection,
+    user: &UserId,
+    image_id: Option<&str>,
+) -> Result<Claim, DbErr> {
+    let tx = db.begin().await?;
+    let mut query = Entity::find()
+        .filter(Column::State.eq(State::Pooled))
+        .order_by_asc(Column::Id);
+    if let Some(image) = image_id {
+        query = query.filter(Column::ImageId.eq(image));
+    }
+    if db.get_database_backend() == DbBackend::Postgres {
+        // Two servers take two VMs, and neither waits for the other.
+        query = query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    }
+    let Some(row) = query.one(&tx).await? else {
+        tx.rollback().await?;
+        return Ok(Claim::Empty);
+    };
+    let now = clock::now();
+    let update = Entity::update_many()
+        .filter(Column::Id.eq(&row.id))
+        .filter(Column::State.eq(State::Pooled))
+        .col_expr(Column::State, Expr::value(State::Running.to_value()))
+        .col_expr(Column::UserId, Expr::value(user.as_str()))
+        .col_expr(Column::LiveUserId, Expr::value(user.as_str()))
+        .col_expr(Column::CreatedAt, Expr::value(now))
+        .col_expr(Column::StateSince, Expr::value(now))
+        .col_expr(Column::LastActiveAt, Expr::value(now))
+        .col_expr(Column::UpdatedAt, Expr::value(now))
+        .exec(&tx)
+        .await;
+    match update {
+        Ok(done) if done.rows_affected == 1 => {}
+        Ok(_) => return Ok(Claim::Empty),
+        Err(error) => {
+            return match error.sql_err() {
+                Some(SqlErr::UniqueConstraintViolation(_)) => Ok(Claim::Taken),
+                _ => Err(error),
+            };
+        }
+    }
+    usage::begin(
+        &tx,
+        &row.id,
+        user.as_str(),
+        UsageKind::Awake,
+        Some("user"),
+        now,
+    )
+    .await?;
+    tx.commit().await?;
+    Ok(Claim::Got(Box::new(Model {
+        state: State::Running,
+        user_id: Some(user.to_string()),
+        live_user_id: Some(user.to_string()),
+        created_at: now,
+        state_since: Some(now),
+        last_active_at: Some(now),
+        updated_at: now,
+        ..row
+    })))
+}
+
+/// How a claim went.
+#[derive(Debug)]
+pub enum Claim {
+    /// The VM is the user's.
+    Got(Box<Model>),
+    /// The pool has none.
+    Empty,
+    /// The user has one already.
+    Taken,
+}
+
+/// VMs without a user in these states, the oldest first.
+///
+/// # Errors
+/// The database fails.
+pub async fn unowned(
+    db: &impl ConnectionTrait,
+    states: &[VmState],
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    let states = states.iter().map(|state| State::from(*state));
+    Entity::find()
+        .filter(Column::UserId.is_null())
+        .filter(Column::State.is_in(states))
+        .order_by_asc(Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// Sleeping VMs that are to wake by themselves by `now`, the longest overdue first.
+///
+/// # Errors
+/// The database fails.
+pub async fn due_to_wake(
+    db: &impl ConnectionTrait,
+    now: Timestamp,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::State.is_in([State::Frozen, State::Stopped]))
+        .filter(Column::NextWakeAt.lte(now))
+        .order_by_asc(Column::NextWakeAt)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// Puts off when a sleeping VM wakes by itself.
+///
+/// # Errors
+/// The database fails.
+pub async fn wake_later(
+    db: &impl ConnectionTrait,
+    id: &VmId,
+    at: Option<Timestamp>,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .filter(Column::Id.eq(id.as_str()))
+        .filter(Column::State.is_in([State::Frozen, State::Stopped]))
+        .col_expr(Column::NextWakeAt, Expr::value(at))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Notes a VM's own limits, and whether they wait for its next start.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_limits(
+    db: &impl ConnectionTrait,
+    id: &VmId,
+    limits: Limits,
+    pending: bool,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .filter(Column::Id.eq(id.as_str()))
+        .col_expr(Column::Cpus, Expr::value(limits.cpus))
+        .col_expr(
+            Column::Memory,
+            Expr::value(i64::try_from(limits.memory).ok()),
+        )
+        .col_expr(Column::Pids, Expr::value(i64::from(limits.pids)))
+        .col_expr(Column::LimitsPending, Expr::value(pending))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Notes what a VM's user should know, as JSON.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_notices(db: &impl ConnectionTrait, id: &VmId, notices: &str) -> Result<(), DbErr> {
+    Entity::update_many()
+        .filter(Column::Id.eq(id.as_str()))
+        .col_expr(Column::Notices, Expr::value(notices))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Ids of the images that rows of live VMs name.
+///
+/// # Errors
+/// The database fails.
+pub async fn images(db: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
+    let mut images = Vec::new();
+    for column in [Column::ImageId, Column::PreviousImageId] {
+        let found: Vec<Option<String>> = Entity::find()
+            .filter(Column::State.ne(State::Terminated))
+            .filter(column.is_not_null())
+            .select_only()
+            .column(column)
+            .distinct()
+            .into_tuple()
+            .all(db)
+            .await?;
+        images.extend(found.into_iter().flatten());
+    }
+    images.sort();
+    images.dedup();
+    Ok(images)
+}
+
+/// Takes the next generation of a VM's token.
+///
+/// # Errors
+/// The database fails, or there is no such VM.
+pub async fn next_token(db: &impl ConnectionTrait, id: &VmId) -> Result<i64, DbErr> {
+    let next = Expr::col(Column::TokenGeneration).add(1);
+    Entity::update_many()
+        .filter(Column::Id.eq(id.as_str()))
+        .col_expr(Column::TokenGeneration, next)
+        .exec(db)
+        .await?;
+    let row = get(db, id).await?;
+    row.map(|row| row.token_generation)
+        .ok_or_else(|| DbErr::RecordNotFound(id.to_string()))
 }
 
 /// Keeps a VM from being removed until the transaction ends. Says whether it is not removed already.

@@ -33,6 +33,7 @@ pub struct Server<P = SimProvider> {
     pub provider: Arc<P>,
     pub dir: Arc<tempfile::TempDir>,
     pub store: Store,
+    pub args: Vec<String>,
 }
 
 /// An answer, read to its end.
@@ -64,13 +65,26 @@ pub fn config(dir: &std::path::Path, args: &[&str]) -> Config {
 
 impl Server<SimProvider> {
     pub async fn new(backend: Backend) -> Self {
-        let dir = Arc::new(tempfile::tempdir().unwrap());
-        Self::on(dir, backend.store().await, Arc::new(SimProvider::new())).await
+        Self::with(backend, &[]).await
     }
 
-    pub async fn on(dir: Arc<tempfile::TempDir>, store: Store, provider: Arc<SimProvider>) -> Self {
+    /// A server with these arguments.
+    pub async fn with(backend: Backend, args: &[&str]) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let store = backend.store().await;
+        Self::on(dir, store, Arc::new(SimProvider::new()), args).await
+    }
+
+    pub async fn on(
+        dir: Arc<tempfile::TempDir>,
+        store: Store,
+        provider: Arc<SimProvider>,
+        args: Vec<String>,
+    ) -> Self {
         let given = provider.clone();
-        let mut config = config(dir.path(), &[]);
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        let mut config = config(dir.path(), &words);
         store.enter(&mut config);
         let app = App::open(config, Lifecycle::new(), |_, _| Ok(given))
             .await
@@ -80,6 +94,7 @@ impl Server<SimProvider> {
             provider,
             dir,
             store,
+            args,
         }
     }
 
@@ -90,11 +105,12 @@ impl Server<SimProvider> {
             provider,
             dir,
             store,
+            args,
         } = self;
         app.lifecycle.hard.cancel();
         app.lifecycle.finish().await;
         drop(app);
-        Self::on(dir, store, provider).await
+        Self::on(dir, store, provider, args).await
     }
 }
 
@@ -166,4 +182,16 @@ pub fn turn(name: &str) -> ff_protocol::agent::Cause {
         name: name.to_owned(),
         since: ff_cloud::clock::now(),
     }
+}
+
+/// Waits until something holds.
+pub async fn eventually(holds: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait)
+        .await
+        .expect("waited in vain");
 }

@@ -41,10 +41,15 @@ pub struct World {
 impl Drop for World {
     fn drop(&mut self) {
         self.server.app.lifecycle.hard.cancel();
-        let filter = format!("label={INSTANCE_LABEL}={}", self.instance);
-        remove_all(&["ps", "-aq"], &["rm", "-f"], &filter);
-        remove_all(&["volume", "ls", "-q"], &["volume", "rm"], &filter);
+        remove_labelled(&self.instance);
     }
+}
+
+/// Removes what a server with this instance id made.
+pub fn remove_labelled(instance: &str) {
+    let filter = format!("label={INSTANCE_LABEL}={instance}");
+    remove_all(&["ps", "-aq"], &["rm", "-f"], &filter);
+    remove_all(&["volume", "ls", "-q"], &["volume", "rm"], &filter);
 }
 
 fn remove_all(list: &[&str], remove: &[&str], filter: &str) {
@@ -85,6 +90,7 @@ impl World {
             provider: Arc::new(()),
             dir,
             store: Store::Sqlite,
+            args: Vec::new(),
         };
         Self { server, instance }
     }

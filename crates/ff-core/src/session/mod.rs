@@ -6,6 +6,7 @@
 mod driver;
 mod events;
 mod exit;
+mod load;
 pub(crate) mod login;
 mod marked;
 mod permission;
@@ -28,7 +29,9 @@ use tokio_util::task::TaskTracker;
 
 use self::driver::{Command, Driver, Limits, Reply, Shared};
 pub use self::events::Event;
+pub use self::load::Causes;
 use self::registry::{LIVE_PER_WORKSPACE, Registry, Seat};
+use crate::activity::Awake;
 use crate::clock;
 use crate::config::CoreConfig;
 use crate::error::{Error, Result};
@@ -50,12 +53,19 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Sessions on these records, acted on as `owner`. Starts nothing.
-    pub fn new(config: CoreConfig, store: Store, owner: Owner) -> Self {
-        Self::with_limits(config, store, owner, Limits::default())
+    /// Sessions on these records, acted on as `owner`, whose deadlines move by the time that
+    /// `awake` lost. Starts nothing.
+    pub fn new(config: CoreConfig, store: Store, owner: Owner, awake: Awake) -> Self {
+        Self::with_limits(config, store, owner, awake, Limits::default())
     }
 
-    fn with_limits(config: CoreConfig, store: Store, owner: Owner, limits: Limits) -> Self {
+    fn with_limits(
+        config: CoreConfig,
+        store: Store,
+        owner: Owner,
+        awake: Awake,
+        limits: Limits,
+    ) -> Self {
         let events = events::Events::default();
         Self {
             shared: Arc::new(Shared {
@@ -64,6 +74,7 @@ impl Sessions {
                 owner,
                 events,
                 limits,
+                awake,
             }),
             registry: Registry::default(),
             drivers: TaskTracker::new(),
@@ -191,19 +202,29 @@ impl Sessions {
         self.shared.events.subscribe(workspace)
     }
 
-    /// Why this core is busy, one line for each session that is.
-    pub fn working(&self) -> Vec<String> {
+    /// What works in the sessions, and what a stop would end.
+    pub fn causes(&self) -> Causes {
+        let mut causes = Causes::default();
+        for (id, live) in self.registry.list(None) {
+            live.load.borrow().causes(&id, &mut causes);
+        }
+        causes
+    }
+
+    /// The CLI processes that live: their number, and the session's name for people.
+    pub fn processes(&self) -> Vec<(u32, String)> {
         let live = self.registry.list(None);
-        live.iter()
-            .filter_map(|(id, live)| live.load.borrow().cause(id))
-            .collect()
+        let process = |(id, live): &(SessionId, registry::Live)| {
+            let load = live.load.borrow();
+            Some((load.process?.0, load.label(id)))
+        };
+        live.iter().filter_map(process).collect()
     }
 
     /// Whether a turn, a background task or a waiting message is under way in the workspace.
     pub fn workspace_busy(&self, workspace: &WorkspaceId) -> bool {
         let live = self.registry.list(Some(workspace));
-        live.iter()
-            .any(|(id, live)| live.load.borrow().cause(id).is_some())
+        live.iter().any(|(_, live)| live.load.borrow().is_busy())
     }
 
     /// Ends every CLI of the workspace, and what CLIs before left running. Once it is marked as

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use ff_protocol::agent::CauseKind;
 use ff_protocol::session::{Answer, PermissionPreset};
-use ff_protocol::{ErrorCode, RequestId};
+use ff_protocol::{ErrorCode, RequestId, Timestamp};
 use serde_json::{Value, json};
 
+use super::load::Asked;
 use super::protocol::{Decision, ToolUse};
+use crate::clock;
 use crate::error::{Error, Result};
 
 const QUESTION: &str = "AskUserQuestion";
@@ -30,6 +33,8 @@ pub(super) struct Open {
     pub(super) cli_id: String,
     /// What it asks.
     pub(super) tool: ToolUse,
+    /// Since when.
+    pub(super) since: Timestamp,
 }
 
 /// The requests of one CLI process; each takes one answer.
@@ -43,6 +48,20 @@ impl Requests {
     /// How many wait for the user.
     pub(super) fn open_count(&self) -> usize {
         self.open.len()
+    }
+
+    /// What waits for the user, for people.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        let asked = |open: &Open| {
+            let (kind, what) = match open.tool.tool_name.as_str() {
+                QUESTION => (CauseKind::Question, "a question".to_owned()),
+                PLAN => (CauseKind::Permission, "a plan".to_owned()),
+                tool => (CauseKind::Permission, format!("permission for {tool}")),
+            };
+            let since = open.since;
+            Asked { kind, what, since }
+        };
+        self.open.values().map(asked).collect()
     }
 
     /// Puts a request to the user; gives its id and its journal entry.
@@ -61,7 +80,15 @@ impl Requests {
             "description": tool.description,
             "input": tool.input,
         });
-        self.open.insert(id, Open { cli_id, tool });
+        let since = clock::now();
+        self.open.insert(
+            id,
+            Open {
+                cli_id,
+                tool,
+                since,
+            },
+        );
         entry
     }
 

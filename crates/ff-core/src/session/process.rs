@@ -128,6 +128,11 @@ impl Cli {
         })
     }
 
+    /// Its number, while it is not reaped.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Hands it a line. `false` when it takes none any more.
     ///
     /// Never waits: a CLI that does not read while its own output waits for us would otherwise

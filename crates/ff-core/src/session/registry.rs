@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ff_protocol::{ErrorCode, SessionId, WorkspaceId};
 use tokio::sync::{mpsc, watch};
 
-use super::driver::{Command, Load};
+use super::driver::Command;
+use super::load::Load;
 use crate::error::{Error, Result};
 
 /// Live sessions a workspace may have.

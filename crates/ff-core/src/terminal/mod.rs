@@ -74,6 +74,18 @@ pub struct TerminalHandle {
     close: CancellationToken,
     attachments: Arc<AtomicU64>,
     input: InputNote,
+    shell: Option<u32>,
+}
+
+/// The login shell of an open terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shell {
+    /// The terminal.
+    pub terminal: TerminalId,
+    /// Its name.
+    pub name: String,
+    /// Number of the shell, which leads a session and a group of its own.
+    pub pid: u32,
 }
 
 impl Terminals {
@@ -144,6 +156,7 @@ impl Terminals {
             close: self.stop.child_token(),
             attachments: Arc::default(),
             input: self.input.clone(),
+            shell: child.id(),
         };
         let (screen, close) = (Arc::clone(&handle.screen), handle.close.clone());
         let owner = Owner::new(screen, pty, child, receiver, close, slot);
@@ -199,6 +212,21 @@ impl Terminals {
         let closing = terminals.iter().map(|terminal| self.close(&terminal.id));
         futures_util::future::try_join_all(closing).await?;
         Ok(())
+    }
+
+    /// The login shells that run.
+    pub fn shells(&self) -> Vec<Shell> {
+        let shell = |handle: &TerminalHandle| {
+            let runs = handle.screen.look().exited.is_none();
+            let pid = handle.shell.filter(|_| runs)?;
+            let (terminal, name) = (handle.info.id.clone(), handle.info.name.clone());
+            Some(Shell {
+                terminal,
+                name,
+                pid,
+            })
+        };
+        self.lock().values().filter_map(shell).collect()
     }
 
     /// When someone last typed into any terminal.

@@ -53,23 +53,28 @@ pub(super) async fn follow(
     let core = engine.core().clone();
     core.workspace(&workspace).await?;
     let after = params.after.as_deref().map(place).transpose()?;
-    Ok(open(upgrade, async move |mut speaker, mut listener| {
-        let follower = Follower {
-            core,
-            workspace,
-            last: 0,
-        };
-        let (code, reason) = match follower.run(after, &mut speaker, &mut listener).await {
-            End::Broken => return,
-            End::Lagged => (close::GOING_AWAY, "fell behind"),
-            End::Stopping => (close::RESTART, "the engine is stopping"),
-            End::Fault(error) => {
-                tracing::error!(?error, "a workspace socket failed");
-                (close::FAULT, "a fault of ours")
-            }
-        };
-        close_after(speaker, listener, code, reason).await;
-    }))
+    let awake = core.awake().clone();
+    Ok(open(
+        upgrade,
+        awake,
+        async move |mut speaker, mut listener| {
+            let follower = Follower {
+                core,
+                workspace,
+                last: 0,
+            };
+            let (code, reason) = match follower.run(after, &mut speaker, &mut listener).await {
+                End::Broken => return,
+                End::Lagged => (close::GOING_AWAY, "fell behind"),
+                End::Stopping => (close::RESTART, "the engine is stopping"),
+                End::Fault(error) => {
+                    tracing::error!(?error, "a workspace socket failed");
+                    (close::FAULT, "a fault of ours")
+                }
+            };
+            close_after(speaker, listener, code, reason).await;
+        },
+    ))
 }
 
 /// Reads `JOURNAL:SEQ`.

@@ -7,6 +7,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
+use ff_core::activity::Awake;
 use ff_protocol::{ErrorCode, close};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
@@ -35,8 +36,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
     }
 }
 
-/// Answers the upgrade and serves the socket.
-pub(crate) fn open<F, Fut>(Upgrade(upgrade): Upgrade, serve: F) -> Response
+/// Answers the upgrade and serves the socket. Its deadlines move by the time that `awake` lost.
+pub(crate) fn open<F, Fut>(Upgrade(upgrade): Upgrade, awake: Awake, serve: F) -> Response
 where
     F: FnOnce(Speaker, Listener) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send,
@@ -49,10 +50,16 @@ where
         let mut pings = tokio::time::interval(PING);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         serve(
-            Speaker { sink, pings },
+            Speaker {
+                sink,
+                pings,
+                awake: awake.clone(),
+            },
             Listener {
                 stream,
                 heard: Instant::now(),
+                lost: awake.lost(),
+                awake,
             },
         )
         .await;
@@ -67,6 +74,7 @@ pub(crate) struct Broken;
 pub(crate) struct Speaker {
     sink: SplitSink<WebSocket, Message>,
     pings: Interval,
+    awake: Awake,
 }
 
 impl Speaker {
@@ -95,8 +103,8 @@ impl Speaker {
     }
 
     async fn send(&mut self, message: Message) -> Result<(), Broken> {
-        match tokio::time::timeout(WRITE, self.sink.send(message)).await {
-            Ok(Ok(())) => Ok(()),
+        match self.awake.timeout(WRITE, self.sink.send(message)).await {
+            Some(Ok(())) => Ok(()),
             _ => Err(Broken),
         }
     }
@@ -117,15 +125,22 @@ pub(crate) enum Heard {
 pub(crate) struct Listener {
     stream: SplitStream<WebSocket>,
     heard: Instant,
+    /// Time lost to freezes that `heard` makes up for.
+    lost: Duration,
+    awake: Awake,
 }
 
 impl Listener {
     /// The next thing the peer says. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Heard {
         loop {
+            self.make_up();
             let message = tokio::time::timeout_at(self.heard + SILENCE, self.stream.next()).await;
-            let Ok(Some(Ok(message))) = message else {
-                return Heard::Over;
+            let message = match message {
+                Ok(Some(Ok(message))) => message,
+                // Nobody was silent while nobody listened.
+                Err(_) if self.make_up() => continue,
+                _ => return Heard::Over,
             };
             self.heard = Instant::now();
             match message {
@@ -135,6 +150,15 @@ impl Listener {
                 Message::Ping(_) | Message::Pong(_) => {}
             }
         }
+    }
+
+    /// Makes up for time lost to freezes; says whether there was any.
+    fn make_up(&mut self) -> bool {
+        let lost = self.awake.lost();
+        let more = lost.saturating_sub(self.lost);
+        self.heard += more;
+        self.lost = lost;
+        !more.is_zero()
     }
 
     /// The peer counts as heard now: we did not listen for a while.

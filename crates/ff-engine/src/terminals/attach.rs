@@ -1,9 +1,12 @@
 //! `GET …/terminals/{terminal}/socket?from=INCARNATION:OFFSET&viewer=ID`: a viewer of a terminal.
 //! Frames as in [`ff_protocol::terminal`].
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
+use ff_core::activity::{Permit, Permits};
 use ff_core::terminal::{TerminalHandle, ViewerEvent, ViewerInput, ViewerOutput};
 use ff_protocol::terminal::{ClientControl, ServerControl, decode_frame, encode_frame};
 use ff_protocol::{ErrorCode, TerminalId, VmId, WorkspaceId, close};
@@ -13,6 +16,10 @@ use super::find;
 use crate::extract::{Path, Query};
 use crate::socket::{Broken, Heard, Listener, Speaker, Upgrade, close_after, open};
 use crate::{ApiError, Engine};
+
+/// A program that takes no input keeps the machine awake for this long. Its input waits in our
+/// memory, where a freeze does it no harm, and is not acknowledged before it is written.
+const PERMIT: Duration = Duration::from_secs(30);
 
 #[derive(Deserialize)]
 pub(super) struct Params {
@@ -57,31 +64,36 @@ fn attach(
     let from = params.from.as_deref().map(place).transpose()?;
     let from = from.map(|(incarnation, offset)| (incarnation.to_owned(), offset));
     let viewer = params.viewer.unwrap_or_else(TerminalId::generate);
-    Ok(open(upgrade, async move |mut speaker, mut listener| {
-        let from = from
-            .as_ref()
-            .map(|(incarnation, offset)| (incarnation.as_str(), *offset));
-        let (attached, output, input) = handle.attach(viewer, from);
-        drop(handle);
-        let attached = ServerControl::Attached {
-            incarnation: attached.incarnation,
-            offset: attached.offset,
-            input_offset: attached.input_offset,
-            size: attached.size,
-        };
-        if speaker.json(&attached).await.is_err() {
-            return;
-        }
-        // Side by side: while the program takes no input, its output goes on.
-        let goodbye = tokio::select! {
-            goodbye = show(output, &mut speaker) => goodbye,
-            goodbye = type_in(input, &mut listener) => goodbye,
-            () = core.sessions().stopping() => Some((close::RESTART, "the engine is stopping")),
-        };
-        if let Some((code, reason)) = goodbye {
-            close_after(speaker, listener, code, reason).await;
-        }
-    }))
+    let awake = core.awake().clone();
+    Ok(open(
+        upgrade,
+        awake,
+        async move |mut speaker, mut listener| {
+            let from = from
+                .as_ref()
+                .map(|(incarnation, offset)| (incarnation.as_str(), *offset));
+            let (attached, output, input) = handle.attach(viewer, from);
+            drop(handle);
+            let attached = ServerControl::Attached {
+                incarnation: attached.incarnation,
+                offset: attached.offset,
+                input_offset: attached.input_offset,
+                size: attached.size,
+            };
+            if speaker.json(&attached).await.is_err() {
+                return;
+            }
+            // Side by side: while the program takes no input, its output goes on.
+            let goodbye = tokio::select! {
+                goodbye = show(output, &mut speaker) => goodbye,
+                goodbye = type_in(input, core.permits(), &mut listener) => goodbye,
+                () = core.sessions().stopping() => Some((close::RESTART, "the engine is stopping")),
+            };
+            if let Some((code, reason)) = goodbye {
+                close_after(speaker, listener, code, reason).await;
+            }
+        },
+    ))
 }
 
 /// Reads `INCARNATION:OFFSET`.
@@ -128,11 +140,19 @@ async fn send(event: ViewerEvent, speaker: &mut Speaker) -> Result<Option<Goodby
     Ok(None)
 }
 
-async fn type_in(input: ViewerInput, listener: &mut Listener) -> Option<Goodbye> {
+/// Input waits while the gate is closed; more of it is not read meanwhile.
+async fn type_in(
+    input: ViewerInput,
+    permits: &Permits,
+    listener: &mut Listener,
+) -> Option<Goodbye> {
     loop {
         let goodbye = match listener.next().await {
             Heard::Over => return None,
-            Heard::Binary(frame) => typed(&input, frame).await,
+            Heard::Binary(frame) => {
+                let permit = permits.take("terminal input").await;
+                typed(&input, frame, permit).await
+            }
             Heard::Text(text) => resized(&input, &text),
         };
         listener.forgive();
@@ -142,11 +162,20 @@ async fn type_in(input: ViewerInput, listener: &mut Listener) -> Option<Goodbye>
     }
 }
 
-async fn typed(input: &ViewerInput, frame: Bytes) -> Option<Goodbye> {
+async fn typed(input: &ViewerInput, frame: Bytes, permit: Permit) -> Option<Goodbye> {
     let Some((offset, bytes)) = decode_frame(&frame) else {
         return Some((close::POLICY, "a binary frame has an offset of 8 bytes"));
     };
-    match input.send(offset, bytes.to_vec()).await {
+    let sending = input.send(offset, bytes.to_vec());
+    tokio::pin!(sending);
+    let sent = match tokio::time::timeout(PERMIT, &mut sending).await {
+        Ok(sent) => sent,
+        Err(_) => {
+            drop(permit);
+            sending.await
+        }
+    };
+    match sent {
         // Of a shell that ended, the other side tells.
         Ok(()) => None,
         Err(error) if error.code() == ErrorCode::Gone => None,

@@ -114,11 +114,20 @@ impl Engine {
         }
     }
 
-    fn connect(&self, version: &ClientVersion) -> Result<Docker, DockerError> {
-        let host = match &self.host {
+    /// Whether it is on this host, as far as its address tells.
+    pub fn is_local(&self) -> bool {
+        self.address().starts_with("unix://")
+    }
+
+    fn address(&self) -> String {
+        match &self.host {
             Some(host) => host.clone(),
             None => std::env::var("DOCKER_HOST").unwrap_or_else(|_| LOCAL_SOCKET.to_owned()),
-        };
+        }
+    }
+
+    fn connect(&self, version: &ClientVersion) -> Result<Docker, DockerError> {
+        let host = self.address();
         if host.starts_with("unix://") {
             return Docker::connect_with_unix(&host, SOCKET_SECONDS, version);
         }

@@ -8,6 +8,7 @@ use bollard::models::{
 use ff_protocol::VmId;
 use ff_protocol::limits::Limits;
 
+use super::limits::Counted;
 use super::names::{self, VM_LABEL, home_name};
 use crate::compute::{AGENT_PORT, Machine, Power, Spec};
 use crate::config::VmSettings;
@@ -36,14 +37,14 @@ pub fn body(
 }
 
 fn host_config(vm: &VmId, limits: Limits, settings: &VmSettings) -> HostConfig {
-    let memory = i64::try_from(limits.memory).unwrap_or(i64::MAX);
+    let limits = Counted::from(limits);
     let log = [("max-size", LOG_SIZE), ("max-file", LOG_FILES)];
     HostConfig {
-        nano_cpus: Some((limits.cpus * 1e9) as i64),
-        memory: Some(memory),
+        nano_cpus: Some(limits.nano_cpus),
+        memory: Some(limits.memory),
         // The same as `memory`: no swap on top.
-        memory_swap: Some(memory),
-        pids_limit: Some(limits.pids.into()),
+        memory_swap: Some(limits.memory),
+        pids_limit: Some(limits.pids),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         privileged: Some(false),

@@ -9,22 +9,31 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListContainersOptions, RemoveContainerOptions,
-    RemoveVolumeOptions, StartContainerOptions, StopContainerOptions,
+    RemoveVolumeOptions, StartContainerOptions,
 };
 use ff_protocol::VmId;
+use ff_protocol::limits::{Applied, Limits};
+use futures_util::stream::BoxStream;
 
 use self::archive::FileEntry;
 use self::engine::{CallError, Engine, is_status, unless};
-use super::{Answer, ComputeError, Machine, Provider, Spec, TOKEN_FILE};
+use super::{Answer, Belonging, ComputeError, Finding, Machine, Provider, Spec, TOKEN_FILE};
 use crate::agent::AgentToken;
 use crate::config::{Config, VmSettings};
 use crate::identity::Identity;
 
 mod archive;
 mod authorities;
+mod belongings;
 mod engine;
+mod events;
+mod findings;
+mod images;
+mod limits;
+mod logs;
 mod machine;
 mod names;
+mod power;
 
 pub use names::{INSTANCE_LABEL, VM_LABEL, container_name, home_name};
 
@@ -40,6 +49,8 @@ const AGENT_UID: u64 = 1000;
 pub struct DockerProvider {
     engine: Engine,
     instance_id: String,
+    /// Name of the image, as the operator set it.
+    image: String,
     settings: VmSettings,
     /// PEM text of the operator's certificate authorities.
     authorities: String,
@@ -67,6 +78,7 @@ impl DockerProvider {
             engine: Engine::new(host),
             instance_id: identity.instance_id().to_owned(),
             authorities: authorities::read(&config.vm.extra_ca)?,
+            image: config.image.clone(),
             settings: config.vm.clone(),
         })
     }
@@ -223,17 +235,7 @@ impl Provider for DockerProvider {
     }
 
     fn stop<'a>(&'a self, vm: &'a VmId, grace: Duration) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let name = container_name(vm);
-            let options = StopContainerOptions {
-                t: Some(i32::try_from(grace.as_secs()).unwrap_or(i32::MAX)),
-                ..Default::default()
-            };
-            let docker = self.engine.client().await?;
-            let question = docker.stop_container(&name, Some(options));
-            let stopped = self.engine.call_within(grace, "stop a container", question);
-            unless(stopped.await, MISSING)
-        })
+        Box::pin(self.halt(vm, grace))
     }
 
     fn remove<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
@@ -253,6 +255,50 @@ impl Provider for DockerProvider {
                 MISSING,
             )
         })
+    }
+
+    fn can_freeze(&self) -> bool {
+        true
+    }
+
+    fn freeze<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
+        Box::pin(self.pause(vm))
+    }
+
+    fn thaw<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
+        Box::pin(self.unpause(vm))
+    }
+
+    fn set_limits<'a>(&'a self, vm: &'a VmId, limits: Limits) -> Answer<'a, Applied> {
+        Box::pin(self.update(vm, limits))
+    }
+
+    fn image<'a>(&'a self, name: &'a str) -> Answer<'a, Option<String>> {
+        Box::pin(self.image_id(name))
+    }
+
+    fn keep_images<'a>(&'a self, ids: &'a [String]) -> Answer<'a, ()> {
+        Box::pin(self.keep(ids))
+    }
+
+    fn logs<'a>(&'a self, vm: &'a VmId, lines: usize) -> Answer<'a, Vec<String>> {
+        Box::pin(self.tail(vm, lines))
+    }
+
+    fn watch(&self) -> Answer<'_, BoxStream<'static, VmId>> {
+        Box::pin(self.events())
+    }
+
+    fn belongings(&self) -> Answer<'_, Vec<Belonging>> {
+        Box::pin(self.labelled())
+    }
+
+    fn remove_network<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.drop_network(id))
+    }
+
+    fn findings(&self) -> Answer<'_, Vec<Finding>> {
+        Box::pin(self.examine())
     }
 
     fn inspect<'a>(&'a self, vm: &'a VmId) -> Answer<'a, Option<Machine>> {

@@ -9,6 +9,8 @@ pub const INSTANCE_LABEL: &str = "cloud.factory-factory.instance";
 /// Label with the VM's id.
 pub const VM_LABEL: &str = "cloud.factory-factory.vm";
 
+const HOME_PREFIX: &str = "ff-home-";
+
 /// Name of a VM's container.
 pub fn container_name(vm: &VmId) -> String {
     format!("ff-vm-{vm}")
@@ -16,7 +18,12 @@ pub fn container_name(vm: &VmId) -> String {
 
 /// Name of a VM's home volume.
 pub fn home_name(vm: &VmId) -> String {
-    format!("ff-home-{vm}")
+    format!("{HOME_PREFIX}{vm}")
+}
+
+/// The VM whose home volume has this name.
+pub fn vm_of_home(name: &str) -> Option<VmId> {
+    name.strip_prefix(HOME_PREFIX)?.parse().ok()
 }
 
 /// Labels of everything that belongs to a VM of this server.

@@ -2,10 +2,10 @@
 //! [`Slot`] held.
 
 use std::ffi::OsString;
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -15,7 +15,7 @@ use rustix::process::Pid;
 
 use super::record::{Place, Record, Run, gone};
 use super::system::{self, MARK, Members};
-use crate::compute::{Machine, Power};
+use crate::compute::{self, LOG_BYTES, Machine, Power};
 
 /// Largest log of an agent; it begins anew beyond that.
 const LOG_LIMIT: u64 = 10 << 20;
@@ -51,6 +51,14 @@ impl Launcher {
     /// The agent's program.
     pub fn binary(&self) -> &Path {
         &self.binary
+    }
+
+    /// Identity of the agent's file as it is now.
+    pub fn image(&self) -> io::Result<String> {
+        let found = std::fs::metadata(&self.binary)?;
+        let changed = found.mtime();
+        let part = found.mtime_nsec();
+        Ok(format!("file:{}.{changed}.{part}", found.len()))
     }
 
     fn spawn(&self, vm: &VmId, place: &Place, mark: &str, port: u16) -> io::Result<Child> {
@@ -158,6 +166,7 @@ impl Slot {
             return Err(io::Error::other("processes of its last run do not end"));
         }
         let port = free_port()?;
+        record.image = launcher.image()?;
         record.starts += 1;
         record.run = Run::Begun { port };
         place.write(&record)?;
@@ -240,7 +249,7 @@ fn machine(vm: &VmId, record: Record) -> Machine {
         id: record.id,
         power,
         address,
-        image_id: String::new(),
+        image_id: record.image,
     }
 }
 
@@ -256,6 +265,20 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
         .local_addr()?
         .port())
+}
+
+/// The last lines of an agent's log; none if it has none.
+pub fn last_lines(place: &Place, lines: usize) -> io::Result<Vec<String>> {
+    let mut file = match File::open(place.log()) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let from = file.metadata()?.len().saturating_sub(LOG_BYTES as u64);
+    file.seek(SeekFrom::Start(from))?;
+    let mut end = Vec::new();
+    file.take(LOG_BYTES as u64).read_to_end(&mut end)?;
+    Ok(compute::last_lines(&end, from > 0, lines))
 }
 
 /// Empties an agent's log that has grown too large. The agent appends, so it goes on at its start.

@@ -2,8 +2,10 @@
 //!
 //! A VM is the directory `<data dir>/process/<vm id>`: its home, and `machine.json`, which names
 //! its process by number and start time. **Nothing is isolated**: an agent, and all its user
-//! starts, runs as the server's user, sees that user's files and has no limits. What it does not
-//! see is the server's environment: it gets a short list of harmless variables.
+//! starts, runs as the server's user, sees that user's files and has no limits: those it is given
+//! are never in force, and it cannot be frozen. What it does not see is the server's environment:
+//! it gets a short list of harmless variables. The image is the agent's file: another build of it
+//! is another image.
 //!
 //! Agents have a process group of their own and a mark in their environment, which everything
 //! they start inherits. A machine ends as a whole: by SIGTERM, then SIGKILL to all of the group
@@ -18,12 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ff_protocol::VmId;
+use ff_protocol::limits::{Applied, Limits};
 use futures_util::StreamExt;
 use tokio::time::Instant;
 
 use self::machine::{Launcher, Slot};
 use self::record::{Place, Record, Run};
-use super::{Answer, ComputeError, Machine, Provider, Spec};
+use super::{Answer, Belonging, BelongingKind, ComputeError, Machine, Provider, Spec};
 use crate::agent::AgentToken;
 use crate::identity::write_whole;
 
@@ -196,12 +199,13 @@ impl Provider for ProcessProvider {
     fn create<'a>(&'a self, vm: &'a VmId, _spec: Spec<'a>) -> Answer<'a, String> {
         Box::pin(async move {
             self.remove(vm).await?;
-            self.with("make a machine", vm, |_, _, place, _| {
+            self.with("make a machine", vm, |_, _, place, launcher| {
                 if !home::exists(place)? {
                     return Err(io::Error::other("it has no home"));
                 }
                 let record = Record {
                     id: uuid::Uuid::now_v7().to_string(),
+                    image: launcher.image()?,
                     starts: 0,
                     run: Run::Never,
                 };
@@ -247,6 +251,58 @@ impl Provider for ProcessProvider {
             .await?;
             self.shared.slots().remove(vm);
             Ok(())
+        })
+    }
+
+    fn set_limits<'a>(&'a self, vm: &'a VmId, _limits: Limits) -> Answer<'a, Applied> {
+        Box::pin(async move {
+            let there = self.with("look at a machine", vm, |_, _, place, _| place.read());
+            present(there.await?.is_some(), vm)?;
+            Ok(Applied::NextResume)
+        })
+    }
+
+    fn image<'a>(&'a self, _name: &'a str) -> Answer<'a, Option<String>> {
+        let launcher = self.shared.launcher.clone();
+        Box::pin(async move {
+            let looked = blocking("look at its agent", move || match launcher.image() {
+                Ok(id) => Ok(Some(id)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            });
+            looked.await
+        })
+    }
+
+    fn logs<'a>(&'a self, vm: &'a VmId, lines: usize) -> Answer<'a, Vec<String>> {
+        Box::pin(async move {
+            let read = self.with("read a log", vm, move |_, _, place, _| {
+                match place.read()? {
+                    Some(_) => machine::last_lines(place, lines).map(Some),
+                    None => Ok(None),
+                }
+            });
+            let missing = || ComputeError::MachineMissing(vm.clone());
+            read.await?.ok_or_else(missing)
+        })
+    }
+
+    fn belongings(&self) -> Answer<'_, Vec<Belonging>> {
+        Box::pin(async move {
+            let mut homes = Vec::new();
+            for vm in self.vms().await? {
+                if self.home_exists(&vm).await? {
+                    homes.push(Belonging {
+                        kind: BelongingKind::Home,
+                        id: Place::of(&self.shared.root, &vm)
+                            .home()
+                            .display()
+                            .to_string(),
+                        vm_id: Some(vm),
+                    });
+                }
+            }
+            Ok(homes)
         })
     }
 

@@ -13,6 +13,9 @@ use crate::identity::write_whole;
 pub struct Record {
     /// Id of the machine, new whenever it is made.
     pub id: String,
+    /// Id of the image it was made from, or last started from.
+    #[serde(default)]
+    pub image: String,
     /// How often it was started.
     pub starts: u64,
     /// Its latest run.

@@ -1,27 +1,27 @@
 //! The agents of simulated machines: one listener answers for all, by the path.
 //!
 //! A machine's base URL is `http://127.0.0.1:<port>/<vm id>/<start>`, so that each start has an
-//! address of its own, and an address of before is dead.
+//! address of its own, and an address of before is dead. A frozen machine takes requests and
+//! executes them when it is thawed, as a real one does, also if the caller is gone by then.
 
 use std::io;
 use std::net::Ipv4Addr;
 
+use axum::Router;
 use axum::body::Body;
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
-use ff_protocol::agent::{HEALTH_PATH, HELLO_PATH, Health, Hello};
-use ff_protocol::vm::Onboarding;
-use ff_protocol::{PROTOCOL_GENERATION, VmId};
+use ff_protocol::VmId;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::AbortOnDropHandle;
-use tower::ServiceExt;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::world::{Running, World};
-use crate::agent::AgentToken;
-use crate::clock;
+use super::routes;
+use super::world::World;
+
+/// Largest body of a request that a frozen machine takes.
+const FROZEN_BODY: usize = 1 << 20;
 
 /// The listener of all agents; dropping it ends it, and asks its connections to end.
 #[derive(Debug)]
@@ -29,6 +29,15 @@ pub struct Listener {
     base: String,
     _stop: DropGuard,
     _task: AbortOnDropHandle<()>,
+}
+
+/// What every request is answered from.
+#[derive(Debug, Clone)]
+struct Agents {
+    world: World,
+    stop: CancellationToken,
+    /// Requests that wait for a thaw.
+    late: TaskTracker,
 }
 
 impl Listener {
@@ -40,7 +49,12 @@ impl Listener {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let base = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
-        let app = Router::new().fallback(answer).with_state(world);
+        let agents = Agents {
+            world,
+            stop: stop.clone(),
+            late: TaskTracker::new(),
+        };
+        let app = Router::new().fallback(answer).with_state(agents);
         let serving =
             axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(async move {
@@ -61,34 +75,71 @@ impl Listener {
     }
 }
 
-#[derive(serde::Deserialize)]
-struct Nonce {
-    nonce: String,
+/// The start of a machine that a request is for.
+#[derive(Debug, Clone)]
+pub struct At {
+    pub(super) vm: VmId,
+    pub(super) start: u64,
+    pub(super) world: World,
+    pub(super) stop: CancellationToken,
 }
 
-async fn answer(State(world): State<World>, mut request: Request) -> Response {
+async fn answer(State(agents): State<Agents>, mut request: Request) -> Response {
     let Some((vm, start, inside)) = address(request.uri()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let Some(running) = world.running(&vm, start) else {
-        return StatusCode::BAD_GATEWAY.into_response();
-    };
     *request.uri_mut() = inside;
-    if request.method() == Method::GET {
-        let path = request.uri().path();
-        if path == HELLO_PATH {
-            return hello(vm, &running, request.uri());
-        }
-        let health = path == HEALTH_PATH;
-        if health || path == format!("/api/vms/{vm}/onboarding") {
-            return match (holds(request.headers(), &running.token), health) {
-                (false, _) => StatusCode::UNAUTHORIZED.into_response(),
-                (true, true) => report(vm, &world, &running),
-                (true, false) => onboarding(),
-            };
+    let Agents { world, stop, late } = agents;
+    let at = At {
+        vm,
+        start,
+        world,
+        stop,
+    };
+    match at.frozen() {
+        None => no_machine(),
+        Some(false) => routes::execute(at, request).await,
+        Some(true) => {
+            // Not ours to give up when the caller does.
+            let executed = late.spawn(execute_late(at, request));
+            executed.await.unwrap_or_else(|_| no_machine())
         }
     }
-    engine(&world, request).await
+}
+
+async fn execute_late(at: At, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, FROZEN_BODY).await else {
+        return no_machine();
+    };
+    match at.thawed().await {
+        true => routes::execute(at, Request::from_parts(parts, Body::from(body))).await,
+        false => no_machine(),
+    }
+}
+
+impl At {
+    fn frozen(&self) -> Option<bool> {
+        self.world
+            .with_run(&self.vm, self.start, |run| run.is_frozen())
+    }
+
+    /// Waits until the machine is not frozen; `false` if its run is over.
+    pub(super) async fn thawed(&self) -> bool {
+        let subscribe = |run: &mut super::world::Running| run.frozen.subscribe();
+        let Some(mut frozen) = self.world.with_run(&self.vm, self.start, subscribe) else {
+            return false;
+        };
+        let thawed = self
+            .stop
+            .run_until_cancelled(frozen.wait_for(|frozen| !frozen));
+        matches!(thawed.await, Some(Ok(_)))
+    }
+}
+
+/// What a caller learns of a machine that is gone.
+pub fn no_machine() -> Response {
+    StatusCode::BAD_GATEWAY.into_response()
 }
 
 /// The VM, the number of its start, and what is asked of its agent.
@@ -98,55 +149,4 @@ fn address(uri: &Uri) -> Option<(VmId, u64, Uri)> {
     let (start, rest) = rest.split_once('/')?;
     let inside = format!("/{rest}").parse().ok()?;
     Some((vm.parse().ok()?, start.parse().ok()?, inside))
-}
-
-fn hello(vm_id: VmId, running: &Running, uri: &Uri) -> Response {
-    let Ok(Query(Nonce { nonce })) = Query::try_from_uri(uri) else {
-        return StatusCode::BAD_REQUEST.into_response();
-    };
-    let proof = ff_client::proof::proof(&running.token, &vm_id, &nonce);
-    Json(Hello {
-        vm_id,
-        generation: PROTOCOL_GENERATION,
-        version: "sim".to_owned(),
-        proof,
-    })
-    .into_response()
-}
-
-fn report(vm_id: VmId, world: &World, running: &Running) -> Response {
-    let work = world.ask_for_work();
-    Json(Health {
-        vm_id,
-        working: work.working,
-        holding: Vec::new(),
-        quiesced: None,
-        next_wake_at: None,
-        notices: Vec::new(),
-        last_active_at: clock::now() - chrono::TimeDelta::seconds(work.quiet_seconds),
-        uptime_seconds: running.since.elapsed().as_secs(),
-    })
-    .into_response()
-}
-
-fn onboarding() -> Response {
-    Json(Onboarding {
-        github: Default::default(),
-        claude: Default::default(),
-        git_identity: None,
-        next_step: Some("log in".to_owned()),
-    })
-    .into_response()
-}
-
-fn holds(headers: &HeaderMap, token: &AgentToken) -> bool {
-    let expected = format!("Bearer {}", token.expose());
-    headers
-        .get(header::AUTHORIZATION)
-        .is_some_and(|given| given.as_bytes() == expected.as_bytes())
-}
-
-async fn engine(world: &World, request: Request<Body>) -> Response {
-    let Ok(response) = world.engine().oneshot(request).await;
-    response
 }

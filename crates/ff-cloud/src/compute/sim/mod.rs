@@ -1,6 +1,10 @@
 //! Machines in memory, for tests and for scale. Nothing runs in them: a machine is an entry in a
 //! map, and one listener plays the agents of all. They take as long, and fail as often, as told;
 //! all is gone with the server, homes too.
+//!
+//! An image's id is `sha-` and its name, until a test gives it another. What a test changes by
+//! hand ([`SimProvider::kill`], [`SimProvider::lose_home`], …) those who watch are told of, as of
+//! what the provider was asked to do.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -9,17 +13,20 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use ff_protocol::VmId;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use self::agent::Listener;
-use self::world::{Running, SimMachine, World, lock};
-use super::{Answer, ComputeError, Machine, Power, Provider, Spec};
-use crate::agent::AgentToken;
+use self::world::{Running, World, lock};
+use super::{Belonging, BelongingKind, ComputeError, Finding};
 
 mod agent;
+mod provider;
+mod routes;
+mod work;
 mod world;
 
-pub use world::Work;
+pub use work::{Work, WorkGuard};
+pub use world::Made;
 
 /// How messages name it.
 const PROVIDER: &str = "the simulation";
@@ -45,7 +52,17 @@ pub enum Step {
     Stop,
     /// `remove`.
     Remove,
-    /// `inspect`, `list`.
+    /// `freeze`.
+    Freeze,
+    /// `thaw`.
+    Thaw,
+    /// `set_limits`.
+    Limits,
+    /// `image`, `keep_images`.
+    Image,
+    /// `watch`.
+    Watch,
+    /// `inspect`, `list`, `logs`, `belongings`, `findings`.
     Look,
 }
 
@@ -70,14 +87,21 @@ pub struct SimProvider {
     pub dies: AtomicBool,
     /// What starts never gets an address.
     pub hangs: AtomicBool,
+    /// Limits of a machine that runs cannot be changed.
+    pub limits_at_next_start: AtomicBool,
+    /// What the host lacks.
+    pub findings: Mutex<Vec<Finding>>,
     /// Machines made so far.
     pub created: AtomicUsize,
     /// Starts so far.
     pub started: AtomicUsize,
     /// Stops so far.
     pub stopped: AtomicUsize,
-    /// What every agent reports.
-    pub work: Arc<Mutex<Work>>,
+    /// Freezes so far.
+    pub frozen: AtomicUsize,
+    /// Thaws so far.
+    pub thawed: AtomicUsize,
+    networks: Mutex<HashMap<String, Option<VmId>>>,
     /// What else every agent serves.
     pub engine: Arc<Mutex<Router>>,
 }
@@ -87,7 +111,6 @@ impl SimProvider {
     pub fn new() -> Self {
         let world = World::default();
         Self {
-            work: world.work.clone(),
             engine: world.engine.clone(),
             world,
             ..Self::default()
@@ -114,22 +137,104 @@ impl SimProvider {
         self.world.homes().len()
     }
 
+    /// What every agent reports, to be looked at and changed; agents tell when the guard drops.
+    pub fn work(&self) -> WorkGuard<'_> {
+        self.world.works.all()
+    }
+
+    /// What the agent of this VM reports from now on, whatever [`Self::work`] says; at first the
+    /// same.
+    pub fn work_of(&self, vm: &VmId) -> WorkGuard<'_> {
+        self.world.works.of(vm)
+    }
+
+    /// What the VM's machine was made from, and may use now.
+    pub fn made_of(&self, vm: &VmId) -> Option<Made> {
+        let machines = self.world.machines();
+        machines.get(vm).map(|machine| machine.made.clone())
+    }
+
+    /// The image of this name has this id from now on: it was built anew.
+    pub fn set_image(&self, name: &str, id: &str) {
+        let mut images = self.world.images();
+        images.ids.insert(name.to_owned(), id.to_owned());
+    }
+
+    /// The agents of machines made from the image of this id never come up, or do again.
+    pub fn set_bad_image(&self, id: &str, bad: bool) {
+        let mut images = self.world.images();
+        match bad {
+            true => images.bad.insert(id.to_owned()),
+            false => images.bad.remove(id),
+        };
+    }
+
+    /// The image of this id is lost.
+    pub fn lose_image(&self, id: &str) {
+        self.world.images().lost.insert(id.to_owned());
+    }
+
+    /// The images (ids) that are kept.
+    pub fn kept_images(&self) -> Vec<String> {
+        self.world.images().kept.clone()
+    }
+
     /// A home is lost.
     pub fn lose_home(&self, vm: &VmId) {
         self.world.homes().remove(vm);
+        self.world.tell(vm);
     }
 
     /// A machine is lost.
     pub fn lose_machine(&self, vm: &VmId) {
         self.world.machines().remove(vm);
+        self.world.tell(vm);
     }
 
-    /// The machine ends by itself, if there is one.
+    /// The machine ends by itself, with exit code 3, if there is one.
     pub fn kill(&self, vm: &VmId) {
+        self.kill_with(vm, ENDED_BY_ITSELF, false);
+    }
+
+    /// The machine ends with this exit code, and perhaps because it ran out of memory.
+    pub fn kill_with(&self, vm: &VmId, exit_code: i64, out_of_memory: bool) {
         if let Some(machine) = self.world.machines().get_mut(vm) {
-            machine.running = None;
-            machine.exit_code = Some(ENDED_BY_ITSELF);
+            machine.end(exit_code, out_of_memory);
         }
+        self.world.tell(vm);
+    }
+
+    /// The machine writes a line into its log, if there is one.
+    pub fn say(&self, vm: &VmId, line: &str) {
+        if let Some(machine) = self.world.machines().get_mut(vm) {
+            machine.say(line.to_owned());
+        }
+    }
+
+    /// A network with this server's labels is there.
+    pub fn add_network(&self, id: &str, vm: Option<&VmId>) {
+        lock(&self.networks).insert(id.to_owned(), vm.cloned());
+    }
+
+    /// Those who watch lose their connection.
+    pub fn break_watches(&self) {
+        self.world.break_watches();
+    }
+
+    fn all_belongings(&self) -> Vec<Belonging> {
+        let homes = self.world.homes();
+        let homes = homes.iter().map(|vm| Belonging {
+            kind: BelongingKind::Home,
+            id: format!("home of {vm}"),
+            vm_id: Some(vm.clone()),
+        });
+        let networks = lock(&self.networks);
+        let networks = networks.iter().map(|(id, vm)| Belonging {
+            kind: BelongingKind::Network,
+            id: id.clone(),
+            vm_id: vm.clone(),
+        });
+        homes.chain(networks).collect()
     }
 
     /// Begins a step: takes its time, and fails if it is to fail.
@@ -175,10 +280,15 @@ impl SimProvider {
         let machine = machines
             .get_mut(vm)
             .ok_or_else(|| ComputeError::MachineMissing(vm.clone()))?;
-        if machine.running.is_some() {
-            return Ok(());
+        match &machine.running {
+            Some(running) if running.is_frozen() => {
+                return Err(failed("start a machine", "it is frozen"));
+            }
+            Some(_) => return Ok(()),
+            None => {}
         }
         machine.starts += 1;
+        machine.out_of_memory = false;
         // An agent reads its token once.
         let token = machine.token.take();
         machine.exit_code = match &token {
@@ -186,15 +296,24 @@ impl SimProvider {
             Some(_) if self.dies.load(SeqCst) => Some(ENDED_BY_ITSELF),
             Some(_) => None,
         };
+        if let Some(exit_code) = machine.exit_code {
+            machine.say(format!(
+                "the agent has ended at once with exit code {exit_code}"
+            ));
+        }
         if let (Some(token), None) = (token, machine.exit_code) {
             let since = Instant::now();
-            let hangs = self.hangs.load(SeqCst);
+            let bad = self.world.images().bad.contains(&machine.made.image_id);
+            let never = bad || self.hangs.load(SeqCst);
             machine.running = Some(Running {
                 token,
                 since,
-                answers: (!hangs).then(|| since + self.takes(Step::Boot)),
+                answers: (!never).then(|| since + self.takes(Step::Boot)),
                 base_url: listener.base_url(vm, machine.starts),
+                frozen: watch::Sender::new(false),
+                quiesce: None,
             });
+            machine.say("the agent has started".to_owned());
         }
         Ok(())
     }
@@ -205,136 +324,5 @@ fn failed(action: &'static str, message: &str) -> ComputeError {
         provider: PROVIDER,
         action,
         message: message.to_owned(),
-    }
-}
-
-fn shown(vm: &VmId, machine: &SimMachine) -> Machine {
-    let running = machine.running.as_ref();
-    Machine {
-        vm_id: vm.clone(),
-        id: machine.id.clone(),
-        power: match running {
-            Some(_) => Power::On,
-            None => Power::Off {
-                exit_code: machine.exit_code,
-                out_of_memory: false,
-            },
-        },
-        start: format!("{} {}", machine.id, machine.starts),
-        address: running
-            .filter(|running| running.is_up())
-            .map(|running| running.base_url.clone()),
-        image_id: machine.image.clone(),
-    }
-}
-
-impl Provider for SimProvider {
-    fn ping(&self) -> Answer<'_, ()> {
-        Box::pin(self.step(Step::Look, "answer"))
-    }
-
-    fn ensure_home<'a>(&'a self, vm: &'a VmId) -> Answer<'a, bool> {
-        Box::pin(async {
-            self.step(Step::Home, "make a home").await?;
-            Ok(self.world.homes().insert(vm.clone()))
-        })
-    }
-
-    fn home_exists<'a>(&'a self, vm: &'a VmId) -> Answer<'a, bool> {
-        Box::pin(async {
-            self.step(Step::Home, "look at a home").await?;
-            Ok(self.world.homes().contains(vm))
-        })
-    }
-
-    fn remove_home<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
-        Box::pin(async {
-            self.step(Step::Home, "remove a home").await?;
-            self.world.homes().remove(vm);
-            Ok(())
-        })
-    }
-
-    fn create<'a>(&'a self, vm: &'a VmId, spec: Spec<'a>) -> Answer<'a, String> {
-        Box::pin(async {
-            self.step(Step::Create, "make a machine").await?;
-            if self.no_image.load(SeqCst) {
-                return Err(ComputeError::ImageMissing(spec.image.to_owned()));
-            }
-            let id = format!("machine-{}", self.created.fetch_add(1, SeqCst));
-            let machine = SimMachine {
-                id: id.clone(),
-                image: spec.image.to_owned(),
-                token: None,
-                running: None,
-                exit_code: None,
-                starts: 0,
-            };
-            self.world.machines().insert(vm.clone(), machine);
-            Ok(id)
-        })
-    }
-
-    fn write_token<'a>(&'a self, vm: &'a VmId, token: &'a AgentToken) -> Answer<'a, ()> {
-        Box::pin(async {
-            self.step(Step::Token, "write a token").await?;
-            let mut machines = self.world.machines();
-            let machine = machines
-                .get_mut(vm)
-                .ok_or_else(|| ComputeError::MachineMissing(vm.clone()))?;
-            if machine.running.is_some() {
-                return Err(failed("write a token", "the machine runs"));
-            }
-            machine.token = Some(token.clone());
-            Ok(())
-        })
-    }
-
-    fn start<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
-        Box::pin(async {
-            self.step(Step::Start, "start a machine").await?;
-            self.started.fetch_add(1, SeqCst);
-            let listener = self.listener().await?;
-            self.run(vm, listener)
-        })
-    }
-
-    fn stop<'a>(&'a self, vm: &'a VmId, _grace: Duration) -> Answer<'a, ()> {
-        Box::pin(async {
-            self.step(Step::Stop, "stop a machine").await?;
-            self.stopped.fetch_add(1, SeqCst);
-            if let Some(machine) = self.world.machines().get_mut(vm)
-                && machine.running.take().is_some()
-            {
-                machine.exit_code = Some(0);
-            }
-            Ok(())
-        })
-    }
-
-    fn remove<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
-        Box::pin(async {
-            self.step(Step::Remove, "remove a machine").await?;
-            self.world.machines().remove(vm);
-            Ok(())
-        })
-    }
-
-    fn inspect<'a>(&'a self, vm: &'a VmId) -> Answer<'a, Option<Machine>> {
-        Box::pin(async {
-            self.step(Step::Look, "look at a machine").await?;
-            Ok(self.world.machines().get(vm).map(|found| shown(vm, found)))
-        })
-    }
-
-    fn list(&self) -> Answer<'_, Vec<Machine>> {
-        Box::pin(async {
-            self.step(Step::Look, "list machines").await?;
-            let machines = self.world.machines();
-            Ok(machines
-                .iter()
-                .map(|(vm, found)| shown(vm, found))
-                .collect())
-        })
     }
 }

@@ -2,7 +2,10 @@
 
 #![allow(missing_docs)]
 
+pub mod audit_event;
 pub mod handoff;
+pub mod lease;
+pub mod usage;
 pub mod user;
 pub mod vm;
 pub mod workspace;

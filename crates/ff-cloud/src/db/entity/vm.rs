@@ -45,12 +45,13 @@ macro_rules! same_names {
 }
 same_names!(Pooled Provisioning Running Suspending Frozen Stopped Resuming Failed Terminating Terminated);
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "vms")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub user_id: String,
+    /// Absent while it is pooled.
+    pub user_id: Option<String>,
     /// The user while the VM lives, else null: its unique index is what gives a user one VM.
     #[sea_orm(unique)]
     pub live_user_id: Option<String>,
@@ -74,6 +75,29 @@ pub struct Model {
     pub last_active_at: Option<DateTimeUtc>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// When it came into its state.
+    pub state_since: Option<DateTimeUtc>,
+    /// Id of the image its container was made from; `image` is the name.
+    pub image_id: Option<String>,
+    /// The image before, kept until the new one has come up.
+    pub previous_image_id: Option<String>,
+    /// What held it when it went to sleep, as JSON.
+    pub holding: String,
+    /// When it wakes by itself.
+    pub next_wake_at: Option<DateTimeUtc>,
+    /// When it may be started again after it ended by itself.
+    pub restart_at: Option<DateTimeUtc>,
+    /// How often it has ended by itself in a row.
+    pub restarts: i64,
+    /// Limits of its own, where they differ from the server's.
+    pub cpus: Option<f64>,
+    /// Bytes.
+    pub memory: Option<i64>,
+    pub pids: Option<i64>,
+    /// Whether the limits wait for the next start.
+    pub limits_pending: bool,
+    /// What its user should know, as JSON.
+    pub notices: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

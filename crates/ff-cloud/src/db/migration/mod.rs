@@ -4,6 +4,7 @@ use sea_orm_migration::prelude::*;
 
 mod m0001_first_tables;
 mod m0002_agent_told;
+mod m0003_sleep_and_pool;
 
 /// All migrations in their order.
 pub struct Migrator;
@@ -13,6 +14,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_first_tables::Migration),
             Box::new(m0002_agent_told::Migration),
+            Box::new(m0003_sleep_and_pool::Migration),
         ]
     }
 }

@@ -7,11 +7,11 @@ use ff_protocol::vm::Vm;
 use crate::App;
 use crate::http::{DevUser, Failure, Json, Path};
 
-/// Shows a VM; wakes nothing.
+/// Shows a VM, why it is awake and when it will sleep; wakes nothing.
 pub async fn show(
     State(app): State<App>,
     user: DevUser,
     Path(vm): Path<VmId>,
 ) -> Result<Json<Vm>, Failure> {
-    Ok(Json(app.vms.get(&vm, user.0.as_ref()).await?))
+    Ok(Json(app.vms.show(&vm, user.0.as_ref()).await?))
 }

@@ -1,4 +1,4 @@
-//! Making a user's VM.
+//! Giving a user a VM.
 
 use std::time::Instant;
 
@@ -6,21 +6,23 @@ use ff_protocol::vm::{Vm, VmState};
 use ff_protocol::{ErrorCode, UserId, VmId};
 
 use super::failure::Fault;
-use super::{VmService, WAIT, state, view};
+use super::{AGENT_CALL, VmService, state, view};
 use crate::db::entity::vm::Model;
 use crate::db::users;
-use crate::db::vms::{self, NewVm};
+use crate::db::vms::{self, Claim, NewVm};
+use crate::fault::{self, Point};
 use crate::{Error, Result, clock};
 
 impl VmService {
     /// The user's VM and whether it was made by this call: a user who has a live one gets that,
-    /// as it is. Waits while it is being made; tries again to bring up one that failed.
+    /// as it is. Takes one from the pool, else waits while it is being made; tries again to bring
+    /// up one that failed.
     ///
     /// # Errors
     /// `compute_unavailable` and `agent_unavailable` with the reason, `conflict` while the user's
     /// VM is being removed, `timeout`.
     pub async fn create(&self, user: &UserId) -> Result<(Vm, bool)> {
-        let (until, asked) = (Instant::now() + WAIT, clock::now());
+        let (until, asked) = (Instant::now() + self.0.settings.wait, clock::now());
         let mut changes = self.0.drivers.changes();
         let (mut made, mut waited) = (false, false);
         loop {
@@ -31,13 +33,13 @@ impl VmService {
             };
             match row.state.into() {
                 VmState::Running | VmState::Stopped | VmState::Frozen | VmState::Pooled => {
-                    return Ok((view::vm(&row)?, made));
+                    return Ok((self.shown(&row)?, made));
                 }
                 VmState::Failed if waited || made || row.updated_at >= asked => {
                     return Err(failed(&row));
                 }
                 VmState::Failed => {
-                    self.resume(&row).await?;
+                    self.resume(&row, super::USER).await?;
                 }
                 VmState::Terminating | VmState::Terminated => {
                     return Err(Error::refused(
@@ -46,31 +48,75 @@ impl VmService {
                     )
                     .hint("try again when it is gone"));
                 }
-                VmState::Provisioning | VmState::Suspending | VmState::Resuming => {
-                    self.change(&mut changes, until).await?;
+                state @ (VmState::Provisioning | VmState::Suspending | VmState::Resuming) => {
+                    self.change(&mut changes, until, state).await?;
                 }
             }
             waited = true;
         }
     }
 
-    /// Enters a new VM and begins to make it. `false` if the user got one at the same moment.
+    /// Takes a VM from the pool, or enters a new one and begins to make it. `false` if the user
+    /// got one at the same moment.
     async fn begin(&self, user: &UserId) -> Result<bool> {
-        self.0.provider.ping().await?;
         users::ensure(self.0.db.write(), user).await?;
-        let limit = state::limit(VmState::Provisioning).unwrap_or(WAIT);
+        if self.0.settings.pool.size > 0 {
+            let image = self.image_in_use();
+            self.0.pool.noted_claim();
+            match vms::claim(self.0.db.write(), user, image.as_deref()).await? {
+                Claim::Got(row) => {
+                    fault::point(Point::Claimed);
+                    self.0.pool.claimed();
+                    return self.greet(*row).await;
+                }
+                Claim::Taken => return Ok(false),
+                Claim::Empty => self.0.pool.missed(),
+            }
+        }
+        self.0.provider.ping().await?;
+        self.enter(Some(user)).await
+    }
+
+    /// The one call to the agent of a VM that was just claimed. One that does not answer is
+    /// started again, on its home.
+    async fn greet(&self, row: Model) -> Result<bool> {
+        let id = view::id(&row)?;
+        self.0.drivers.changed();
+        let greeting = async {
+            let agent = self.0.agents.client(&self.endpoint(&row)?).await?;
+            agent.health().await.map_err(crate::agent::failure)
+        };
+        match tokio::time::timeout(AGENT_CALL, greeting).await {
+            Ok(Ok(_)) => {
+                tracing::info!(vm = %id, user = row.user_id, "VM claimed");
+                self.watch(&row)?;
+            }
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!(vm = %id, "a VM of the pool does not answer; it is started again");
+                self.resume(&row, super::USER).await?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Enters a new VM, for a user or the pool, and begins to make it. `false` if the user got
+    /// one at the same moment.
+    pub(super) async fn enter(&self, user: Option<&UserId>) -> Result<bool> {
+        let limit = state::limit(VmState::Provisioning).unwrap_or(super::DRIVER);
         let new = NewVm {
             id: VmId::generate(),
-            user: user.clone(),
-            image: self.0.image.clone(),
+            user: user.cloned(),
+            image: self.0.settings.image.clone(),
+            image_id: self.current_image().await?,
             deadline: clock::now() + limit,
         };
         let Some(row) = vms::insert(self.0.db.write(), new).await? else {
             return Ok(false);
         };
-        tracing::info!(vm = %row.id, %user, "VM entered");
+        fault::point(Point::Entered);
+        tracing::info!(vm = %row.id, user = row.user_id, "VM entered");
         self.0.drivers.changed();
-        self.drive_up(row)?;
+        self.drive_up(row, None)?;
         Ok(true)
     }
 }

@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 
 use super::VmService;
 use crate::db::vms::{self, Change};
-use crate::db::workspaces;
+use crate::db::{leases, workspaces};
+use crate::fault::{self, Point};
 use crate::{Error, Result, error};
 
 impl VmService {
@@ -17,7 +18,7 @@ impl VmService {
     /// `not_found`, also when it is another user's; `compute_unavailable` when it could not be
     /// finished now.
     pub async fn delete(&self, id: &VmId, user: Option<&UserId>) -> Result<()> {
-        self.get(id, user).await?;
+        self.owned(id, user).await?;
         loop {
             let row = self.row(id).await?;
             let marked = VmState::from(row.state) == VmState::Terminating
@@ -28,6 +29,7 @@ impl VmService {
                 break;
             }
         }
+        fault::point(Point::RemoveMarked);
         self.0.drivers.interrupt(id);
         let (tell, told) = oneshot::channel();
         let (service, vm) = (self.clone(), id.clone());
@@ -45,6 +47,17 @@ impl VmService {
         }
     }
 
+    /// As a task of its own; when it fails, the reconciler goes on with it.
+    pub(super) fn finish_removal_in_background(&self, vm: VmId) {
+        self.0.drivers.interrupt(&vm);
+        let service = self.clone();
+        self.spawn(async move {
+            if let Err(error) = service.finish_removal(&vm).await {
+                tracing::warn!(%vm, error = %error::chain(&error), "the VM could not be removed yet");
+            }
+        });
+    }
+
     /// Removes what a VM in `terminating` still has; harmless on one that is gone.
     pub(super) async fn finish_removal(&self, id: &VmId) -> Result<()> {
         let _driving = self.0.drivers.begin(id).await;
@@ -56,14 +69,18 @@ impl VmService {
         }
         self.0.agents.forget(id);
         self.0.provider.remove(id).await?;
+        fault::point(Point::MachineGone);
         self.0.provider.remove_home(id).await?;
+        fault::point(Point::HomeGone);
         workspaces::remove_of_vm(self.0.db.write(), id).await?;
+        leases::remove_of_vm(self.0.db.write(), id.as_str()).await?;
+        fault::point(Point::RowsGone);
         let change = Change {
             release_user: true,
             ..Default::default()
         };
         self.transition(&row, VmState::Terminated, change).await?;
-        self.touched().remove(id);
+        self.0.live.end(id);
         Ok(())
     }
 }

@@ -37,6 +37,18 @@ causes! {
     Volume = "volume_missing";
     /// The agent did not come up.
     Agent = "agent_unavailable";
+    /// It came up too slowly.
+    StartTimeout = "start_timeout";
+    /// It runs, and its agent has not answered for minutes.
+    Unreachable = "agent_unreachable";
+    /// It ended by itself.
+    Exited = "exited";
+    /// It ended for want of memory.
+    OutOfMemory = "oom_killed";
+    /// Its container was removed by somebody else.
+    Removed = "container_removed";
+    /// It ends again and again.
+    CrashLoop = "crash_loop";
     /// It took too long.
     Deadline = "deadline";
     /// The server ended in the middle of it.
@@ -81,7 +93,16 @@ impl Fault {
                 ErrorCode::Conflict,
                 "bring the volume back from a backup, or delete the VM and make a new one",
             ),
-            Cause::Agent => (ErrorCode::AgentUnavailable, WHEN_AGENT_FAILED),
+            Cause::Agent
+            | Cause::StartTimeout
+            | Cause::Unreachable
+            | Cause::Exited
+            | Cause::CrashLoop => (ErrorCode::AgentUnavailable, WHEN_AGENT_FAILED),
+            Cause::OutOfMemory => (
+                ErrorCode::AgentUnavailable,
+                "give the VM more memory, then try again",
+            ),
+            Cause::Removed => (ErrorCode::AgentUnavailable, "try again"),
             Cause::Deadline => (ErrorCode::Timeout, "try again"),
             Cause::Interrupted => (ErrorCode::AgentUnavailable, "try again"),
             Cause::Internal => {
@@ -130,6 +151,12 @@ mod tests {
             Cause::Image,
             Cause::Volume,
             Cause::Agent,
+            Cause::StartTimeout,
+            Cause::Unreachable,
+            Cause::Exited,
+            Cause::OutOfMemory,
+            Cause::Removed,
+            Cause::CrashLoop,
             Cause::Deadline,
             Cause::Interrupted,
             Cause::Internal,

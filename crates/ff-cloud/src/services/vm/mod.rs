@@ -4,16 +4,18 @@
 //! The row decides. Whoever wins the compare-and-swap into a transitional state drives the VM out
 //! of it, in a task of the server that outlives the request; everyone else waits for the row.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ff_protocol::limits::Limits;
-use ff_protocol::vm::{Vm, VmState};
-use ff_protocol::{ErrorCode, Page, UserId, VmId};
+use ff_protocol::vm::VmState;
+use ff_protocol::{ErrorCode, VmId};
+use tokio::sync::Notify;
 use tracing::Instrument;
 
 use self::drivers::Drivers;
+use self::live::Live;
+use self::pool::PoolState;
+use self::upgrade::Images;
 use crate::agent::{AgentLink, Endpoint};
 use crate::compute::Provider;
 use crate::db::Db;
@@ -23,26 +25,49 @@ use crate::identity::Identity;
 use crate::lifecycle::Lifecycle;
 use crate::{Error, Result, clock, telemetry};
 
+mod action;
+mod activity;
 mod bring_up;
 mod create;
 mod delete;
 mod drivers;
 mod failure;
-mod health;
+mod idle;
+mod leases;
+mod limits;
+mod live;
 mod onboarding;
+mod pool;
 mod reconcile;
+mod restart;
+mod settings;
+mod show;
 mod sleep;
 pub mod state;
+mod upgrade;
 mod view;
 mod wake;
+mod watch;
 
-/// Longest time a caller waits for a VM to be made or woken.
-pub const WAIT: Duration = Duration::from_secs(110);
+pub use activity::Idle;
+pub use settings::{PoolSettings, Settings};
+
+/// Longest time a driver may take where its state has no limit of its own.
+const DRIVER: Duration = Duration::from_secs(100);
+/// Longest wait for a short call to an agent.
+const AGENT_CALL: Duration = Duration::from_secs(5);
 /// How often a waiter looks at the row by itself: another server may have changed it.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Time the programs in a VM get to end by themselves when it is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 const PAGE: u64 = 200;
+
+/// Why a VM woke, in its account: somebody wanted something of it.
+const USER: &str = "user";
+/// Something was scheduled in it.
+const SCHEDULE: &str = "schedule";
+/// It had ended by itself.
+const RESTART: &str = "restart";
 
 /// Makes, wakes, stops and removes VMs. Clones share it.
 #[derive(Debug, Clone)]
@@ -54,23 +79,24 @@ struct Inner {
     agents: AgentLink,
     provider: Arc<dyn Provider>,
     identity: Identity,
-    image: String,
-    limits: Limits,
+    settings: Settings,
     lifecycle: Lifecycle,
     drivers: Drivers,
-    /// When a user last did something through this server, by VM; only of VMs that run.
-    touched: Mutex<HashMap<VmId, Instant>>,
+    live: Live,
+    pool: PoolState,
+    images: Images,
+    /// Asks for a pass of the reconciler.
+    kick: Notify,
 }
 
 impl VmService {
-    /// A service over the database and a provider; `image` is what new VMs are made from.
+    /// A service over the database and a provider.
     pub fn new(
         db: Db,
         agents: AgentLink,
         provider: Arc<dyn Provider>,
         identity: Identity,
-        image: String,
-        limits: Limits,
+        settings: Settings,
         lifecycle: Lifecycle,
     ) -> Self {
         Self(Arc::new(Inner {
@@ -78,20 +104,25 @@ impl VmService {
             agents,
             provider,
             identity,
-            image,
-            limits,
+            settings,
             lifecycle,
             drivers: Drivers::new(),
-            touched: Mutex::default(),
+            live: Live::default(),
+            pool: PoolState::default(),
+            images: Images::default(),
+            kick: Notify::new(),
         }))
     }
 
-    /// Starts the reconciler, and the task that asks agents for their health and, with
-    /// `idle_stop`, stops VMs in which nothing has worked for so long.
-    pub fn start_tasks(&self, idle_stop: Option<Duration>) {
+    /// Starts the reconciler, what follows the provider's events, the pool's keeper, and the task
+    /// that puts idle VMs to sleep.
+    pub fn start_tasks(&self) {
         let booted = clock::now();
         self.spawn(self.clone().reconcile_always(booted));
-        self.spawn(self.clone().watch_health(idle_stop));
+        self.spawn(self.clone().follow_events(booted));
+        self.spawn(self.clone().keep_pool());
+        self.spawn(self.clone().watch_idle());
+        self.0.pool.kick();
     }
 
     /// Whether the provider answers.
@@ -106,34 +137,9 @@ impl VmService {
         }
     }
 
-    /// Live VMs of one user or of all, in the order of their ids.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub async fn list(&self, user: Option<&UserId>, after: Option<&VmId>) -> Result<Page<Vm>> {
-        let mut rows = vms::list(self.0.db.read(), user, after, PAGE + 1).await?;
-        let more = rows.len() as u64 > PAGE;
-        rows.truncate(PAGE as usize);
-        let next = rows.last().filter(|_| more).map(|row| row.id.clone());
-        let items = rows.iter().map(view::vm).collect::<Result<_>>()?;
-        Ok(Page { items, next })
-    }
-
-    /// A VM: of this user, or anyone's for `None`. Someone else's is not found.
-    ///
-    /// # Errors
-    /// `not_found`.
-    pub async fn get(&self, id: &VmId, user: Option<&UserId>) -> Result<Vm> {
-        let row = self.row(id).await?;
-        if user.is_some_and(|user| user.as_str() != row.user_id) {
-            return Err(Error::not_found("VM", id));
-        }
-        view::vm(&row)
-    }
-
     /// Notes that a user did something in the VM, so that it is not stopped under their hands.
     pub fn note_activity(&self, id: &VmId) {
-        self.touched().insert(id.clone(), Instant::now());
+        self.0.live.touch(id);
     }
 
     async fn row(&self, id: &VmId) -> Result<Model> {
@@ -171,9 +177,29 @@ impl VmService {
         let moved = vms::transition(self.0.db.write(), id, from, to, change).await?;
         if moved {
             tracing::info!(vm = %id, ?from, ?to, reason, "VM moved");
+            self.after_move(id, from, to).await?;
             self.0.drivers.changed();
         }
         Ok(moved)
+    }
+
+    /// What follows a move: a VM that runs is heard, one that does not any more is not, and the
+    /// pool makes up for what it lost.
+    async fn after_move(&self, id: &VmId, from: VmState, to: VmState) -> Result<()> {
+        match to {
+            VmState::Running => {
+                if let Some(row) = vms::get(self.0.db.write(), id).await? {
+                    self.watch(&row)?;
+                }
+            }
+            VmState::Stopped | VmState::Failed | VmState::Terminating => self.0.live.end(id),
+            VmState::Pooled => self.0.pool.kick(),
+            _ => {}
+        }
+        if from == VmState::Pooled {
+            self.0.pool.kick();
+        }
+        Ok(())
     }
 
     /// Waits until something changed, at most until `until`.
@@ -181,12 +207,17 @@ impl VmService {
         &self,
         changes: &mut tokio::sync::watch::Receiver<u64>,
         until: Instant,
+        state: VmState,
     ) -> Result<()> {
         let now = Instant::now();
         if now >= until {
             return Err(Error::refused(
                 ErrorCode::Timeout,
-                format!("the VM was not ready within {} s", WAIT.as_secs()),
+                format!(
+                    "the VM is {} and was not ready within {} s; nothing was done",
+                    view::word(state),
+                    self.0.settings.wait.as_secs()
+                ),
             )
             .hint("it may still come up: look with GET /api/vms"));
         }
@@ -222,13 +253,6 @@ impl VmService {
             .map_err(|_| Error::Bug(format!("VM {} has a damaged token generation", row.id)))?;
         let token = self.0.identity.agent_token(&view::id(row)?, generation);
         view::endpoint(row, token)
-    }
-
-    fn touched(&self) -> std::sync::MutexGuard<'_, HashMap<VmId, Instant>> {
-        self.0
-            .touched
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the user has still to do in a VM.
 
 use ff_protocol::vm::Onboarding;
-use ff_protocol::{UserId, VmId};
+use ff_protocol::{ErrorCode, UserId, VmId};
 
 use super::VmService;
 use crate::Result;
@@ -21,6 +21,17 @@ impl VmService {
         wake: bool,
     ) -> Result<Onboarding> {
         self.get(id, user).await?;
+        // Once more, because its machine may have ended a moment ago.
+        match self.ask_onboarding(id, wake).await {
+            Err(error) if error.code() == ErrorCode::AgentUnavailable => {
+                self.doubt(id);
+                self.ask_onboarding(id, wake).await
+            }
+            asked => asked,
+        }
+    }
+
+    async fn ask_onboarding(&self, id: &VmId, wake: bool) -> Result<Onboarding> {
         let endpoint = match wake {
             true => self.awake(id).await?,
             false => self.running(id).await?,

@@ -1,8 +1,8 @@
 //! The states of a VM, as pure rules.
 //!
 //! ```text
-//!   pooled ──────────────┐
-//!   provisioning ────────┤
+//!   provisioning ► pooled ┐ claimed
+//!         └──────────────┤
 //!                        ▼
 //!        ┌──────────► running ───────────────┐ crash, removed by hand
 //!        │ became busy   │ idle              │
@@ -22,6 +22,8 @@
 //!   any but terminated ► terminating ► terminated
 //! ```
 //!
+//! `provisioning ► pooled` is a VM that is made ahead of need; `running ► resuming` and
+//! `frozen ► resuming` are also how one that ended by itself is started again.
 //! `provisioning`, `suspending`, `resuming` and `terminating` are transitional: someone drives
 //! them, and they have a deadline. A removal never fails for good: it is tried again until the
 //! container and the home are gone.
@@ -36,7 +38,7 @@ pub fn allowed(from: VmState, to: VmState) -> bool {
         (Terminated, _) => false,
         (Terminating, to) => to == Terminated,
         (_, Terminating) => true,
-        (Pooled | Provisioning, Running) => true,
+        (Provisioning, Pooled | Running) | (Pooled, Running) => true,
         (Running, Suspending | Resuming) => true,
         (Suspending, Frozen | Stopped | Running) => true,
         (Frozen, Stopped | Resuming) => true,
@@ -80,9 +82,10 @@ mod tests {
     ];
 
     /// The design's table, written out.
-    const EDGES: [(VmState, VmState); 24] = [
+    const EDGES: [(VmState, VmState); 25] = [
         (Pooled, Running),
         (Pooled, Terminating),
+        (Provisioning, Pooled),
         (Provisioning, Running),
         (Provisioning, Failed),
         (Provisioning, Terminating),

@@ -1,6 +1,6 @@
 //! From a row to what callers see.
 
-use ff_protocol::vm::Vm;
+use ff_protocol::vm::{Vm, VmState};
 use ff_protocol::{InvalidId, UserId, VmId};
 
 use crate::agent::{AgentToken, Endpoint};
@@ -26,8 +26,8 @@ pub fn vm(row: &Model) -> Result<Vm> {
         last_active_at: row.last_active_at,
         limits: None,
         awake: None,
-        next_wake_at: None,
-        notices: Vec::new(),
+        next_wake_at: row.next_wake_at,
+        notices: super::show::notices(row),
     })
 }
 
@@ -38,7 +38,24 @@ pub fn id(row: &Model) -> Result<VmId> {
 
 /// The row's user.
 pub fn user(row: &Model) -> Result<UserId> {
-    row.user_id.clone().try_into().map_err(damaged)
+    let user = row.user_id.clone().unwrap_or_default();
+    user.try_into().map_err(damaged)
+}
+
+/// A state as it stands on the wire.
+pub fn word(state: VmState) -> &'static str {
+    match state {
+        VmState::Pooled => "POOLED",
+        VmState::Provisioning => "PROVISIONING",
+        VmState::Running => "RUNNING",
+        VmState::Suspending => "SUSPENDING",
+        VmState::Frozen => "FROZEN",
+        VmState::Stopped => "STOPPED",
+        VmState::Resuming => "RESUMING",
+        VmState::Failed => "FAILED",
+        VmState::Terminating => "TERMINATING",
+        VmState::Terminated => "TERMINATED",
+    }
 }
 
 /// The way to the agent of a VM that runs.

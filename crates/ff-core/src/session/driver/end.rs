@@ -26,6 +26,8 @@ impl Driver {
 
     /// A deadline has passed.
     pub(super) fn timer(&mut self, cli: &mut Cli) -> Result<()> {
+        // First: what passed while the machine was frozen is not due.
+        self.timers.move_by(self.shared.awake.lost());
         let Some(due) = self.timers.take_due(Instant::now()) else {
             return Ok(());
         };
@@ -85,6 +87,7 @@ impl Driver {
         }
         let (status, error) = self.outcome(ending.as_ref(), ended?, &stderr);
         self.starting = None;
+        self.process = None;
         if status == SessionStatus::Failed {
             self.drop_queue();
         }

@@ -24,7 +24,7 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ff_protocol::SessionId;
+use ff_protocol::Timestamp;
 use ff_protocol::session::{Answer, Session, SessionStatus};
 use ff_protocol::workspace::Owner;
 use tokio::sync::oneshot;
@@ -40,6 +40,8 @@ use super::protocol;
 use super::registry::Seat;
 use super::transcript::transcript_files;
 use super::turn::Turn;
+use crate::activity::Awake;
+use crate::clock;
 use crate::config::CoreConfig;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -76,33 +78,6 @@ pub(super) enum Command {
     },
 }
 
-/// What a live session is busy with.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Load {
-    /// A turn runs, or is about to.
-    pub(super) turn: bool,
-    /// Background tasks of the CLI.
-    pub(super) background: usize,
-    /// Messages that wait for their turn.
-    pub(super) queued: usize,
-    /// Requests that wait for the user.
-    pub(super) waiting: usize,
-}
-
-impl Load {
-    /// Why the session counts as busy, if it does.
-    pub(super) fn cause(&self, session: &SessionId) -> Option<String> {
-        match self {
-            Self { turn: true, .. } => Some(format!("turn in session {session}")),
-            Self {
-                background: 1.., ..
-            } => Some(format!("background task in session {session}")),
-            Self { queued: 1.., .. } => Some(format!("message for session {session}")),
-            _ => None,
-        }
-    }
-}
-
 /// What all drivers share.
 pub(super) struct Shared {
     /// Settings.
@@ -115,6 +90,8 @@ pub(super) struct Shared {
     pub(super) events: Events,
     /// How long things may take.
     pub(super) limits: Limits,
+    /// How long the machine was frozen.
+    pub(super) awake: Awake,
 }
 
 /// How long things may take.
@@ -176,6 +153,8 @@ pub(super) struct Driver {
     timers: Timers,
     /// Id of our `initialize`, until it is answered.
     starting: Option<String>,
+    /// Number of the CLI and when it started, while there is one.
+    process: Option<(u32, Timestamp)>,
     ending: Option<Ending>,
     /// Messages thrown away since the last change of the process's state.
     unsent: usize,
@@ -210,6 +189,7 @@ impl Driver {
             requests: Requests::default(),
             timers: Timers::default(),
             starting: None,
+            process: None,
             ending: None,
             unsent: 0,
             accepted: Vec::new(),
@@ -243,11 +223,12 @@ impl Driver {
                     .await;
             }
         };
+        self.process = cli.id().map(|id| (id, clock::now()));
         let request = uuid::Uuid::new_v4().to_string();
         cli.send(&protocol::initialize(&request));
         self.starting = Some(request);
         self.ending = None;
-        self.timers = Timers::starting(&self.shared.limits);
+        self.timers = Timers::starting(&self.shared.limits, self.shared.awake.lost());
         self.process_state(SessionStatus::Running, None).await?;
         let ended = self.drive(&mut cli).await;
         self.finish(cli, ended).await
@@ -269,6 +250,7 @@ impl Driver {
     async fn drive(&mut self, cli: &mut Cli) -> Result<ExitStatus> {
         loop {
             self.settle(cli).await?;
+            self.timers.move_by(self.shared.awake.lost());
             let wake = self.timers.next();
             tokio::select! {
                 () = self.stop.cancelled(), if self.ending != Some(Ending::Stop) => self.begin_stop(cli),

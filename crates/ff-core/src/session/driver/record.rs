@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::events::Event;
+use super::super::load::Busy;
 use super::super::process::Cli;
 use super::super::protocol;
 use super::timers::{Step, keep};
-use super::{Driver, Ending, Load};
+use super::{Driver, Ending};
 use crate::clock;
 use crate::error::Result;
 
@@ -143,11 +144,16 @@ impl Driver {
     }
 
     fn publish_load(&self) {
-        self.seat.load.send_replace(Load {
+        let busy = Busy {
             turn: self.turn.is_running() || self.turn.awaits_follow_up(),
-            background: self.turn.background(),
-            queued: self.queue.len(),
-            waiting: self.requests.open_count(),
+            background: self.turn.background() > 0,
+            queued: !self.queue.is_empty(),
+        };
+        self.seat.load.send_modify(|load| {
+            load.note(busy, clock::now());
+            load.name.clone_from(&self.session.name);
+            load.asked = self.requests.asked();
+            load.process = self.process;
         });
     }
 }

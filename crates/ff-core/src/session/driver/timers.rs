@@ -1,5 +1,7 @@
 //! The deadlines of one process.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::Limits;
@@ -38,15 +40,33 @@ pub(super) struct Timers {
     pub(super) follow_up: Option<Instant>,
     pub(super) idle: Option<Instant>,
     pub(super) step: Option<(Instant, Step)>,
+    lost: Duration,
 }
 
 impl Timers {
-    /// Those of a process just started.
-    pub(super) fn starting(limits: &Limits) -> Self {
+    /// Those of a process just started, when so much time had been lost to freezes.
+    pub(super) fn starting(limits: &Limits, lost: Duration) -> Self {
         Self {
             ready: Some(Instant::now() + limits.ready),
+            lost,
             ..Self::default()
         }
+    }
+
+    /// Moves every deadline by the time lost to freezes since the last call; `lost` is all there
+    /// was.
+    pub(super) fn move_by(&mut self, lost: Duration) {
+        let more = lost.saturating_sub(self.lost);
+        self.lost = lost;
+        let step = self.step.as_mut().map(|(at, _)| at);
+        let singles = [
+            &mut self.ready,
+            &mut self.turn,
+            &mut self.follow_up,
+            &mut self.idle,
+        ];
+        let set = singles.into_iter().filter_map(Option::as_mut).chain(step);
+        set.for_each(|at| *at += more);
     }
 
     /// The earliest deadline.
@@ -96,13 +116,11 @@ pub(super) async fn sleep_until(deadline: Option<Instant>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn gives_each_passed_deadline_once() {
-        let mut timers = Timers::starting(&Limits::default());
+        let mut timers = Timers::starting(&Limits::default(), Duration::ZERO);
         let now = Instant::now();
         timers.step = Some((now + Duration::from_secs(5), Step::Terminate));
         timers.idle = Some(now + Duration::from_secs(900));
@@ -113,6 +131,20 @@ mod tests {
         assert_eq!(timers.take_due(later), Some(Due::Ready));
         assert_eq!(timers.take_due(later), None);
         assert_eq!(timers.next(), timers.idle);
+    }
+
+    #[test]
+    fn what_passed_in_a_freeze_is_not_due() {
+        let hour = Duration::from_secs(3600);
+        let mut timers = Timers::starting(&Limits::default(), hour);
+        let (now, ready) = (Instant::now(), timers.next().unwrap());
+        timers.step = Some((now + hour, Step::Kill));
+        timers.move_by(hour);
+        assert_eq!(timers.next(), Some(ready));
+        timers.move_by(hour * 2);
+        assert_eq!(timers.take_due(now + hour), None);
+        assert_eq!(timers.next(), Some(ready + hour));
+        assert_eq!(timers.step, Some((now + hour * 2, Step::Kill)));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use ff_protocol::ErrorCode;
+use ff_protocol::agent::CauseKind;
 use ff_protocol::session::{Activity, EntryKind, SessionStatus};
 
 use super::world::{World, answer, until};
@@ -41,6 +42,11 @@ async fn a_strict_session_asks_the_user_and_takes_one_answer() {
         (&"Bash".into(), &"ls".into())
     );
     assert!(world.sessions.workspace_busy(&world.workspace));
+    let causes = world.sessions.causes();
+    assert!(causes.working.is_empty(), "{causes:?}");
+    assert_eq!(causes.holding[0].kind, CauseKind::Permission);
+    let name = format!("permission for Bash in session {}", session.id);
+    assert_eq!(causes.holding[0].name, name);
 
     let allow = answer(&request, true);
     world

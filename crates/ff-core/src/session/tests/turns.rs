@@ -1,3 +1,4 @@
+use ff_protocol::agent::CauseKind;
 use ff_protocol::session::{Activity, EntryKind, SessionStatus, StartSession, TurnOutcome};
 use ff_protocol::{ErrorCode, HandoffId, SessionId, WorkspaceId};
 
@@ -104,11 +105,11 @@ on_user() {
     let session = world.start("first").await;
     world.prompt(&session.id, "second").await;
     world.prompt(&session.id, "third").await;
-    let causes = world.sessions.working();
-    assert!(
-        causes.len() == 1 && causes[0].ends_with(session.id.as_str()),
-        "{causes:?}"
-    );
+    let causes = world.sessions.causes();
+    let kinds: Vec<CauseKind> = causes.working.iter().map(|cause| cause.kind).collect();
+    assert_eq!(kinds, [CauseKind::Turn, CauseKind::QueuedMessage]);
+    assert_eq!(causes.working[0].name, format!("session {}", session.id));
+    assert!(causes.holding.is_empty(), "{causes:?}");
     std::fs::write(world.dir.path().join("go"), "").unwrap();
     let last = |row: &ff_protocol::session::Session| {
         row.last_turn
@@ -173,10 +174,10 @@ on_user() {
     })
     .await;
     assert_eq!(row.activity, Activity::Working);
-    assert_eq!(
-        world.sessions.working(),
-        [format!("background task in session {}", session.id)]
-    );
+    let causes = world.sessions.causes().working;
+    assert_eq!(causes.len(), 1, "{causes:?}");
+    assert_eq!(causes[0].kind, CauseKind::BackgroundTask);
+    assert_eq!(causes[0].name, format!("session {}", session.id));
     std::fs::write(world.dir.path().join("go"), "").unwrap();
     let row = until(&world, &mut events, &session.id, |row| {
         row.activity == Activity::Idle

@@ -14,6 +14,7 @@ use ff_protocol::{ProjectId, SessionId, WorkspaceId};
 use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
 
+use crate::activity::Awake;
 use crate::clock;
 use crate::config::{CoreConfig, Side};
 use crate::session::driver::Limits;
@@ -93,7 +94,13 @@ impl World {
         let worktree = home.join("work");
         fs::create_dir(&worktree).unwrap();
         let workspace = insert(&store, &owner, worktree).await;
-        let sessions = Sessions::with_limits(config.clone(), store.clone(), owner, limits);
+        let sessions = Sessions::with_limits(
+            config.clone(),
+            store.clone(),
+            owner,
+            Awake::default(),
+            limits,
+        );
         Self {
             dir,
             config,
