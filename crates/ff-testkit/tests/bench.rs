@@ -132,7 +132,7 @@ fn a_cold_start_is_measured_beside_its_references() {
     assert_eq!(bench.code(), Some(0));
     let report = report(bench.dir.path());
     let rows = report["rows"].as_array().unwrap();
-    assert_eq!(rows.len(), 4, "{report}");
+    assert_eq!(rows.len(), 5, "{report}");
     for row in rows {
         let samples = row["samples"].as_array().unwrap();
         assert_eq!(samples.len(), 2, "{row}");

@@ -52,12 +52,12 @@ async fn users(server: &Server, round: usize) -> Result<Vec<f64>> {
     let clients = clients.collect::<Result<Vec<_>>>()?;
     let begun = std::time::Instant::now();
     let uses = clients.iter().map(async |client| {
-        let vm = user::first_use(client).await;
-        (millis(begun.elapsed()), vm)
+        let used = user::first_use(client).await;
+        (millis(begun.elapsed()), used)
     });
     let mut took = Vec::new();
-    for (client, (each, vm)) in clients.iter().zip(join_all(uses).await) {
-        client.delete_vm(&vm?.id).await?;
+    for (client, (each, used)) in clients.iter().zip(join_all(uses).await) {
+        client.delete_vm(&used?.vm.id).await?;
         took.push(each);
     }
     Ok(took)
