@@ -125,6 +125,11 @@ impl VmService {
         self.0.pool.kick();
     }
 
+    /// Asks for a pass of the reconciler now.
+    pub fn reconcile_soon(&self) {
+        self.0.kick.notify_one();
+    }
+
     /// Whether the provider answers.
     pub async fn compute_answers(&self) -> bool {
         self.0.provider.ping().await.is_ok()
