@@ -85,8 +85,17 @@ impl VmService {
             let token = self.run_machine(id, row, &mut made).await?;
             self.agent_up(id, &token).await
         };
+        let turn = match cause {
+            Some(super::USER) => &self.0.wanted_now,
+            _ => &self.0.wanted_soon,
+        };
+        let in_turn = async {
+            // Never closed, so there is always a turn.
+            let _turn = turn.acquire().await;
+            tokio::time::timeout(limit, work).await
+        };
         let outcome = tokio::select! {
-            outcome = tokio::time::timeout(limit, work) => outcome,
+            outcome = in_turn => outcome,
             () = driving.unwanted.cancelled() => {
                 Ok(Err(Fault::new(Cause::Interrupted, "the VM is not wanted any more")))
             }

@@ -118,7 +118,8 @@ impl VmService {
         fault::point(Point::Entered);
         tracing::info!(vm = %row.id, user = row.user_id, "VM entered");
         self.0.drivers.changed();
-        self.drive_up(row, None)?;
+        let cause = user.map(|_| super::USER);
+        self.drive_up(row, cause)?;
         Ok(true)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ff_protocol::vm::VmState;
 use ff_protocol::{ErrorCode, VmId};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tracing::Instrument;
 
 use self::drivers::Drivers;
@@ -61,6 +61,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Time the programs in a VM get to end by themselves when it is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 const PAGE: u64 = 200;
+/// VMs that come up at a time because somebody waits for them.
+const WANTED_NOW: usize = 64;
+/// Others that come up at a time: restarts, and VMs for the pool.
+const WANTED_SOON: usize = 8;
 
 /// Why a VM woke, in its account: somebody wanted something of it.
 const USER: &str = "user";
@@ -87,6 +91,10 @@ struct Inner {
     images: Images,
     /// Asks for a pass of the reconciler.
     kick: Notify,
+    /// Turns of VMs that come up because somebody waits for them.
+    wanted_now: Semaphore,
+    /// Turns of all others: after a crash of the host they are many.
+    wanted_soon: Semaphore,
 }
 
 impl VmService {
@@ -111,6 +119,8 @@ impl VmService {
             pool: PoolState::default(),
             images: Images::default(),
             kick: Notify::new(),
+            wanted_now: Semaphore::new(WANTED_NOW),
+            wanted_soon: Semaphore::new(WANTED_SOON),
         }))
     }
 
