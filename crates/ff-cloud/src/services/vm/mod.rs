@@ -130,6 +130,11 @@ impl VmService {
         self.0.provider.ping().await.is_ok()
     }
 
+    /// How the provider names a VM's home.
+    pub fn home_name(&self, id: &VmId) -> String {
+        self.0.provider.home_name(id)
+    }
+
     /// Ends the machines that must not outlive the server.
     pub async fn close(&self) {
         if let Err(error) = self.0.provider.close().await {
