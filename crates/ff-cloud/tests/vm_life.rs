@@ -247,7 +247,11 @@ async fn delete_without_the_engine_is_503_and_is_finished_when_it_is_back(backen
         (refused.status.as_u16(), refused.code()),
         (503, "compute_unavailable")
     );
-    assert_eq!(server.get(&path).await.body["state"], "TERMINATING");
+    assert_eq!(server.get(&path).await.code(), "gone");
+    assert_eq!(
+        server.get("/api/vms").await.body["items"][0]["state"],
+        "TERMINATING"
+    );
     assert_eq!(server.create_vm("test-user").await.code(), "conflict");
     assert_eq!(wake(&server, &path).await.code(), "gone");
 

@@ -112,6 +112,11 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// The homes of this server, and the networks that carry its labels.
     fn belongings(&self) -> Answer<'_, Vec<Belonging>>;
 
+    /// How the provider names the VM's home, whether it is there or not.
+    fn home_name(&self, vm: &VmId) -> String {
+        format!("home of {vm}")
+    }
+
     /// Removes a network; never a home.
     fn remove_network<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {
         let _ = id;

@@ -287,6 +287,10 @@ impl Provider for DockerProvider {
         Box::pin(self.events())
     }
 
+    fn home_name(&self, vm: &VmId) -> String {
+        home_name(vm)
+    }
+
     fn belongings(&self) -> Answer<'_, Vec<Belonging>> {
         Box::pin(self.labelled())
     }

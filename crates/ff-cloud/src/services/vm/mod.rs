@@ -30,12 +30,14 @@ mod activity;
 mod bring_up;
 mod create;
 mod delete;
+mod differences;
 mod drivers;
 mod failure;
 mod idle;
 mod leases;
 mod limits;
 mod live;
+mod mend;
 mod onboarding;
 mod pool;
 mod reconcile;
@@ -50,6 +52,7 @@ mod wake;
 mod watch;
 
 pub use activity::Idle;
+pub use differences::{Difference, Kind};
 pub use settings::{PoolSettings, Settings};
 
 /// Longest time a driver may take where its state has no limit of its own.
@@ -143,6 +146,11 @@ impl VmService {
     /// Whether the provider answers.
     pub async fn compute_answers(&self) -> bool {
         self.0.provider.ping().await.is_ok()
+    }
+
+    /// How the provider names a VM's home.
+    pub fn home_name(&self, id: &VmId) -> String {
+        self.0.provider.home_name(id)
     }
 
     /// Ends the machines that must not outlive the server.
