@@ -14,7 +14,7 @@ use reqwest::header::HeaderMap;
 
 use crate::cloud::part_path;
 use crate::error::{ClientError, Result};
-use crate::http::{Auth, Http, LONG, SHORT};
+use crate::http::{Auth, Connections, Http, LONG, SHORT};
 use crate::ndjson;
 use crate::proof;
 use crate::raw::{ByteStream, RawRequest, RawResponse};
@@ -34,7 +34,18 @@ impl AgentClient {
     /// [`Self::hello`] may be called before that has succeeded: container addresses are reused
     /// at once, and every other call shows the token.
     pub fn new(vm_id: VmId, base_url: &str, token: Secret) -> Result<Self> {
-        let http = Http::new(base_url, Auth::Bearer(token.clone()))?.telling_deadlines();
+        Self::over(&Connections::new()?, vm_id, base_url, token)
+    }
+
+    /// As [`Self::new`], over connections that other clients use too.
+    pub fn over(
+        connections: &Connections,
+        vm_id: VmId,
+        base_url: &str,
+        token: Secret,
+    ) -> Result<Self> {
+        let auth = Auth::Bearer(token.clone());
+        let http = Http::over(connections.clone(), base_url, auth)?.telling_deadlines();
         Ok(Self { vm_id, token, http })
     }
 
@@ -48,7 +59,7 @@ impl AgentClient {
     /// # Errors
     /// [`ClientError::Unexpected`] when another VM's agent, or no agent of ours, answers.
     pub async fn hello(&self, nonce: &str) -> Result<Hello> {
-        let bare = Http::new(self.http.base(), Auth::None)?;
+        let bare = self.http.anonymous();
         let request = bare
             .request(Method::GET, HELLO_PATH)
             .query(&[("nonce", nonce)]);

@@ -24,6 +24,8 @@ pub(crate) const WAKE: Duration = Duration::from_secs(180);
 pub(crate) const LONG: Duration = Duration::from_secs(660);
 /// Longest time a transfer may stand still.
 pub(crate) const STALL: Duration = Duration::from_secs(60);
+/// How long a connection is kept between calls.
+const IDLE: Duration = Duration::from_secs(15);
 /// Largest JSON answer we take, in bytes.
 const BODY_LIMIT: usize = 64 << 20;
 
@@ -73,10 +75,34 @@ impl Auth {
     }
 }
 
+/// Connections to any number of peers, kept for a little while between calls. Clones share them;
+/// many clients over one of these need far less memory than each with its own. It must not be
+/// used beyond the runtime it was first used in.
+#[derive(Debug, Clone)]
+pub struct Connections(reqwest::Client);
+
+impl Connections {
+    /// None yet.
+    ///
+    /// # Errors
+    /// The system gives no access to its network settings.
+    pub fn new() -> Result<Self> {
+        let client = reqwest::Client::builder()
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .no_proxy()
+            .build()
+            .map_err(|error| transport("the network", CONNECT, error))?;
+        Ok(Self(client))
+    }
+}
+
 /// A peer and how we speak to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Http {
-    client: reqwest::Client,
+    connections: Connections,
     base: String,
     address: String,
     auth: Auth,
@@ -85,6 +111,11 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn new(base: &str, auth: Auth) -> Result<Self> {
+        Self::over(Connections::new()?, base, auth)
+    }
+
+    /// A peer over connections that others use too.
+    pub(crate) fn over(connections: Connections, base: &str, auth: Auth) -> Result<Self> {
         let bad = |why| ClientError::Address {
             url: base.chars().take(200).collect(),
             why,
@@ -98,22 +129,23 @@ impl Http {
         }
         let host = url.host_str().ok_or_else(|| bad("it names no host"))?;
         let address = format!("{host}:{}", url.port_or_known_default().unwrap_or(80));
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            .pool_idle_timeout(Duration::from_secs(15))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .no_proxy()
-            .build()
-            .map_err(|error| transport(&address, CONNECT, error))?;
         let base = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self {
-            client,
+            connections,
             base,
             address,
             auth,
             tells_deadlines: false,
         })
+    }
+
+    /// The same peer, to whom we do not say who we are.
+    pub(crate) fn anonymous(&self) -> Self {
+        Self {
+            auth: Auth::None,
+            tells_deadlines: false,
+            ..self.clone()
+        }
     }
 
     /// The same peer, told with each call until when we wait for it ([`DEADLINE_HEADER`]).
@@ -149,7 +181,8 @@ impl Http {
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client
+        self.connections
+            .0
             .request(method, format!("{}{path}", self.base))
             .headers(self.auth.headers())
     }

@@ -24,6 +24,6 @@ pub use agent::AgentClient;
 pub use cloud::CloudClient;
 pub use engine::{EngineClient, TerminalPlace};
 pub use error::{ClientError, Result};
-pub use http::Auth;
+pub use http::{Auth, Connections};
 pub use raw::ByteStream;
 pub use secret::Secret;

@@ -58,7 +58,7 @@ impl App {
         let identity = Identity::open(&data_dir)?;
         let db = Db::open(&config.database()?).await?;
         let provider = provider(&config, &identity)?;
-        let agents = AgentLink::new();
+        let agents = AgentLink::new()?;
         let vms = VmService::new(
             db.clone(),
             agents.clone(),

@@ -5,98 +5,17 @@
 #[macro_use]
 mod support;
 
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message as AtAgent, WebSocket};
+use axum::extract::ws::{CloseFrame, Message as AtAgent};
 use bytes::Bytes;
-use ff_client::CloudClient;
-use ff_protocol::{VmId, close};
+use ff_protocol::close;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
-use support::Server;
 use support::backend::Backend;
-use support::engine::{Engine, Heard, Online};
-use tokio::net::TcpStream;
+use support::relayed::{World, at_agent, at_client, ended, within};
 use tokio_tungstenite::tungstenite::{self, Message, protocol};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
-
-type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-struct World {
-    vm: VmId,
-    client: CloudClient,
-    heard: Heard,
-    server: Server,
-    online: Online,
-}
-
-async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), work)
-        .await
-        .expect("it takes too long")
-}
-
-impl World {
-    async fn new(backend: Backend) -> Self {
-        let server = Server::new(backend).await;
-        let (_engine, heard) = Engine::install(&server);
-        let online = Online::start(&server).await;
-        let client = online.client("test-user");
-        let vm = client.create_vm(None).await.unwrap().id;
-        Self {
-            vm,
-            client,
-            heard,
-            server,
-            online,
-        }
-    }
-
-    fn url(&self, user: &str) -> String {
-        let base = self.online.url.replace("http", "ws");
-        let vm = &self.vm;
-        format!("{base}/api/vms/{vm}/terminals/t/socket?viewer=v&userId={user}&from=a:7")
-    }
-
-    /// Both ends of a relayed socket.
-    async fn connect(&mut self) -> (Client, WebSocket) {
-        let connecting = tokio_tungstenite::connect_async(self.url("test-user"));
-        let (client, _) = within(connecting).await.unwrap();
-        let (uri, agent) = within(self.heard.sockets.recv()).await.unwrap();
-        let vm = &self.vm;
-        assert_eq!(
-            uri,
-            format!("/api/vms/{vm}/terminals/t/socket?viewer=v&from=a:7")
-        );
-        (client, agent)
-    }
-}
-
-/// The next message that is not about the connection.
-async fn at_client(client: &mut Client) -> Message {
-    loop {
-        match within(client.next()).await.unwrap().unwrap() {
-            Message::Ping(_) | Message::Pong(_) => {}
-            message => return message,
-        }
-    }
-}
-
-async fn at_agent(agent: &mut WebSocket) -> AtAgent {
-    loop {
-        match within(agent.recv()).await.unwrap().unwrap() {
-            AtAgent::Ping(_) | AtAgent::Pong(_) => {}
-            message => return message,
-        }
-    }
-}
-
-fn ended(message: Message) -> (u16, String) {
-    match message {
-        Message::Close(Some(frame)) => (frame.code.into(), frame.reason.to_string()),
-        other => panic!("{other:?}"),
-    }
-}
 
 async fn bytes_and_text_pass_exactly_and_in_order(backend: Backend) {
     let mut world = World::new(backend).await;
@@ -253,20 +172,28 @@ async fn a_lost_agent_is_told_from_a_sleeping_vm(backend: Backend) {
     let (code, reason) = ended(at_client(&mut client).await);
     assert_eq!(code, close::TRY_LATER, "{reason}");
 
+    // One whose machine ended is started again, and the client comes back by itself.
     let (mut client, agent) = world.connect().await;
     world.server.provider.kill(&world.vm);
     drop(agent);
     let (code, reason) = ended(at_client(&mut client).await);
-    assert_eq!(code, close::SUSPENDED, "{reason}");
+    assert!(close::reconnects(code), "{code} {reason}");
+    let (mut client, mut agent) = world.connect().await;
+    assert_eq!(world.server.provider.started.load(SeqCst), 2);
 
     // An agent that is stopped with its VM speaks of a restart.
-    let (mut client, mut agent) = world.connect().await;
-    world.server.provider.kill(&world.vm);
+    let suspend = format!("/api/vms/{}/suspend", world.vm);
+    let asked = world
+        .server
+        .post(&suspend, json!({"tier": "stopped"}))
+        .await;
+    assert_eq!(asked.body["state"], "STOPPED", "{asked:?}");
     let frame = CloseFrame {
         code: close::RESTART,
         reason: "stopping".into(),
     };
-    agent.send(AtAgent::Close(Some(frame))).await.unwrap();
+    // The server may have been first.
+    let _ = agent.send(AtAgent::Close(Some(frame))).await;
     let (code, reason) = ended(at_client(&mut client).await);
     assert_eq!(code, close::SUSPENDED, "{reason}");
 }
@@ -338,8 +265,13 @@ async fn a_request_is_forwarded_without_what_is_ours(backend: Backend) {
 
 async fn a_read_of_a_sleeping_vm_wakes_it_only_when_asked(backend: Backend) {
     let world = World::new(backend).await;
-    world.server.provider.kill(&world.vm);
     let path = format!("/api/vms/{}/terminals", world.vm);
+    let suspend = format!("/api/vms/{}/suspend", world.vm);
+    let asked = world
+        .server
+        .post(&suspend, json!({"tier": "stopped"}))
+        .await;
+    assert_eq!(asked.body["state"], "STOPPED", "{asked:?}");
     assert_eq!(world.server.get(&path).await.code(), "suspended");
     let woken = world.server.get(&format!("{path}?wake=true")).await;
     assert_eq!(woken.body["uri"], path);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ff_client::{AgentClient, ClientError};
+use ff_client::{AgentClient, ClientError, Connections};
 use ff_protocol::{ErrorCode, PROTOCOL_GENERATION, Problem, VmId};
 
 use super::Endpoint;
@@ -13,8 +13,9 @@ use crate::error::{Error, Result, chain};
 const REMEMBERED: usize = 20_000;
 
 /// Makes clients of agents and remembers which have proved themselves.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct AgentLink {
+    connections: Connections,
     verified: Arc<Mutex<HashMap<VmId, Verified>>>,
 }
 
@@ -27,8 +28,15 @@ struct Verified {
 
 impl AgentLink {
     /// A link that knows nobody yet.
-    pub fn new() -> Self {
-        Self::default()
+    ///
+    /// # Errors
+    /// The system gives no access to its network settings.
+    pub fn new() -> Result<Self> {
+        let connections = Connections::new().map_err(|error| Error::Bug(chain(&error)))?;
+        Ok(Self {
+            connections,
+            verified: Arc::default(),
+        })
     }
 
     /// A client of the agent at `endpoint`, which has proved to be that VM's since the
@@ -40,7 +48,8 @@ impl AgentLink {
         if let Some(client) = self.known(endpoint) {
             return Ok(client);
         }
-        let client = AgentClient::new(
+        let client = AgentClient::over(
+            &self.connections,
             endpoint.vm_id.clone(),
             &endpoint.base_url,
             endpoint.token.clone(),

@@ -6,5 +6,5 @@ mod forward;
 mod link;
 
 pub use endpoint::{AgentToken, Endpoint};
-pub use forward::{Forward, forward, path_and_query};
+pub use forward::{Forward, Outcome, Payload, forward, path_and_query};
 pub use link::{AgentLink, failure};

@@ -1,22 +1,29 @@
 //! Shapes a forwarded request and its answer.
 
-use axum::body::Body;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use bytes::BytesMut;
 use ff_client::ByteStream;
 use ff_protocol::ErrorCode;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 
-use crate::agent::{Forward, forward};
+use crate::agent::{Forward, Payload};
 use crate::services::workspace::Route;
-use crate::{Error, Result};
+use crate::{App, Error, Result};
 
 /// Largest body of a forwarded request, in bytes.
 const LIMIT: u64 = 32 << 20;
+/// A body up to this size is held, and sent again if the VM goes to sleep just then.
+const HELD: usize = 1 << 20;
+/// Longest wait for the next piece of a body.
+const STALL: Duration = Duration::from_secs(60);
 
 /// Passes a request on to the agent of a route.
-pub async fn to_agent(route: &Route, request: Request) -> Result<Response> {
+pub async fn to_agent(app: &App, route: Route, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
     let length = parts
         .headers
@@ -29,18 +36,18 @@ pub async fn to_agent(route: &Route, request: Request) -> Result<Response> {
         ));
     }
     let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
-    let has_body = chunked || length.is_some_and(|length| length > 0);
-    let answer = forward(
-        &route.agent,
-        Forward {
-            method: parts.method,
-            path: parts.uri.path(),
-            query: parts.uri.query(),
-            headers: &parts.headers,
-            body: has_body.then(|| limited(body)),
-        },
-    )
-    .await?;
+    let body = match chunked || length.is_some_and(|length| length > 0) {
+        true => held(limited(body)).await?,
+        false => Payload::None,
+    };
+    let forward = Forward {
+        method: parts.method,
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &parts.headers,
+        body,
+    };
+    let answer = app.workspaces.pass(route, forward).await?;
     let body = Body::from_stream(answer.body);
     Ok((answer.status, answer.headers, body).into_response())
 }
@@ -56,4 +63,49 @@ fn limited(body: Body) -> ByteStream {
         Ok(chunk)
     });
     Box::pin(chunks)
+}
+
+/// The body as a whole, if it is not too large to be held.
+async fn held(mut body: ByteStream) -> Result<Payload> {
+    let mut whole = BytesMut::new();
+    loop {
+        let next = tokio::time::timeout(STALL, body.next());
+        match next.await {
+            Ok(None) => return Ok(Payload::Whole(whole.freeze())),
+            Ok(Some(Ok(chunk))) => {
+                whole.extend_from_slice(&chunk);
+                if whole.len() > HELD {
+                    let first: Bytes = whole.freeze();
+                    let all = stream::iter([Ok(first)]).chain(body);
+                    return Ok(Payload::Once(Box::pin(all)));
+                }
+            }
+            Ok(Some(Err(error))) => {
+                let detail = format!("the body could not be read: {error}");
+                return Err(Error::refused(ErrorCode::BadRequest, detail));
+            }
+            Err(_) => {
+                let detail = format!("the body stood still for {} s", STALL.as_secs());
+                return Err(Error::refused(ErrorCode::Timeout, detail));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_is_held_up_to_a_size_and_passes_whole_beyond() {
+        let held_of = async |size: usize| held(limited(Body::from(vec![7; size]))).await.unwrap();
+        assert!(matches!(held_of(HELD).await, Payload::Whole(all) if all.len() == HELD));
+        match held_of(HELD + 1).await {
+            Payload::Once(body) => {
+                let chunks: Vec<_> = body.map(|chunk| chunk.unwrap().len()).collect().await;
+                assert_eq!(chunks.iter().sum::<usize>(), HELD + 1);
+            }
+            _ => panic!("it was held"),
+        }
+    }
 }

@@ -1,17 +1,15 @@
 //! Opening a relay: the agent's leg first, so that its refusal is still an HTTP answer.
 
-use std::sync::Mutex;
-use std::time::Duration;
-
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use ff_client::socket::MESSAGE_LIMIT;
-use ff_protocol::{ErrorCode, VmId, close};
-use tokio::time::Instant;
+use ff_client::socket::{MESSAGE_LIMIT, WsStream};
+use ff_protocol::{ErrorCode, close};
 
-use super::frame::{Frame, agent_leg, client_leg};
+use super::frame::{agent_leg, client_leg};
+use super::held::Kind;
 use super::pump::{End, Leg, Patience, farewell, pump};
+use super::side::Side;
 use crate::App;
 use crate::Result;
 use crate::agent::{failure, path_and_query};
@@ -19,13 +17,15 @@ use crate::services::workspace::Route;
 
 /// Largest message of a client, in bytes.
 const CLIENT_LIMIT: usize = 4 << 20;
-/// Shortest time between two notes of a client's activity.
-const NOTE_EVERY: Duration = Duration::from_secs(5);
+/// How often the agent's socket is dialled anew.
+const TRIES: usize = 2;
 
 /// Who asked, and for what.
 pub struct Caller<'a> {
     /// The request's path and query, the same at the agent.
     pub uri: &'a Uri,
+    /// What the socket is for.
+    pub kind: Kind,
     /// The upgrade it asks for.
     pub upgrade: WebSocketUpgrade,
 }
@@ -38,11 +38,7 @@ pub struct Caller<'a> {
 pub async fn relay(app: App, route: Route, caller: Caller<'_>) -> Result<Response> {
     let seat = app.relays.seat(&route.vm_id)?;
     let path = path_and_query(caller.uri.path(), caller.uri.query());
-    let agent = route
-        .agent
-        .dial(&path, HeaderMap::new())
-        .await
-        .map_err(failure)?;
+    let (route, agent) = dial(&app, route, &path).await?;
     let tasks = app.lifecycle.tasks.clone();
     let response = caller
         .upgrade
@@ -57,36 +53,49 @@ pub async fn relay(app: App, route: Route, caller: Caller<'_>) -> Result<Respons
             let agent = Leg { incoming, outgoing };
             tasks.track_future(async move {
                 let _seat = seat;
-                run(app, route.vm_id, client, agent).await;
+                run(app, route, caller.kind, client, agent).await;
             })
         });
     Ok(response)
 }
 
-async fn run(app: App, vm: VmId, mut client: Leg, mut agent: Leg) {
-    let patience = Patience::default();
-    let noted = Mutex::new(None::<Instant>);
-    let on_input = |frame: &Frame| {
-        if matches!(frame, Frame::Text(_) | Frame::Binary(_)) {
-            let mut noted = noted
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            if noted.is_none_or(|last| last.elapsed() >= NOTE_EVERY) {
-                *noted = Some(Instant::now());
-                app.vms.note_activity(&vm);
+/// Connects to the agent's socket. Nothing is done by that, so it is tried again when the VM went
+/// to sleep or its agent away meanwhile.
+async fn dial(app: &App, mut route: Route, path: &str) -> Result<(Route, WsStream)> {
+    for _ in 0..TRIES {
+        let dialling = route.agent.dial(path, HeaderMap::new());
+        match app.workspaces.while_awake(&route, dialling).await? {
+            Some(Ok(socket)) => return Ok((route, socket)),
+            Some(Err(error)) => {
+                let error = failure(error);
+                if error.code() != ErrorCode::AgentUnavailable {
+                    return Err(error);
+                }
+                app.vms.doubt(&route.vm_id);
             }
+            None => {}
         }
-    };
-    let stop = &app.lifecycle.soft;
-    let mut end = pump(&mut client, &mut agent, patience, stop, on_input).await;
-    let mut lost = (close::TRY_LATER, "the way to the VM broke; connect again");
-    if may_come_back(&end)
-        && let Some(why) = why_asleep(&app, &vm).await
-    {
-        (end, lost) = (End::AgentLost, why);
+        route = app.workspaces.again(&route).await?;
     }
-    tracing::debug!(%vm, ?end, "a relay ended");
-    farewell(client, agent, &end, patience, lost).await;
+    let dialled = route.agent.dial(path, HeaderMap::new()).await;
+    Ok((route, dialled.map_err(failure)?))
+}
+
+async fn run(app: App, route: Route, kind: Kind, mut client: Leg, mut agent: Leg) {
+    let patience = Patience::default();
+    let side = Side::new(app.vms.clone(), &route);
+    let stop = &app.lifecycle.soft;
+    let mut end = pump(&mut client, &mut agent, &side, kind, patience, stop).await;
+    if may_come_back(&end) {
+        let (code, reason) = side.lost().await;
+        // Of one that is awake and says goodbye the client is told as it stands.
+        if end == End::AgentLost || !side.was_awake() {
+            end = End::Vm(code, reason);
+        }
+    }
+    tracing::debug!(vm = %route.vm_id, ?end, "a relay ended");
+    let agent = side.was_awake().then_some(agent);
+    farewell(client, agent, &end, patience).await;
 }
 
 /// Whether the agent's side ended in a way after which a client would connect again by itself.
@@ -96,18 +105,5 @@ fn may_come_back(end: &End) -> bool {
         End::AgentLost | End::Agent(None) => true,
         End::Agent(Some((code, _))) => close::reconnects(*code),
         _ => false,
-    }
-}
-
-/// What a client is told so that it does not wake the VM just by connecting again; `None` while
-/// the VM runs.
-async fn why_asleep(app: &App, vm: &VmId) -> Option<(u16, &'static str)> {
-    match app.vms.running(vm).await.err()?.code() {
-        ErrorCode::Suspended => Some((
-            close::SUSPENDED,
-            "the VM went to sleep; connect again to wake it",
-        )),
-        ErrorCode::Gone | ErrorCode::NotFound => Some((close::POLICY, "the VM is gone")),
-        _ => None,
     }
 }

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use ff_protocol::close;
 use futures_util::StreamExt;
-use tokio::time::{Instant, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::frame::{Failed, Frame, Incoming, Outgoing, closing};
+use super::held::Kind;
+use super::side::Side;
+use super::up::Up;
 
 /// RFC 6455, 7.4.1: a message is too large.
 const TOO_LARGE: u16 = 1009;
@@ -48,15 +51,21 @@ pub enum End {
     AgentLost,
     /// A leg sent a message beyond the limit.
     TooLarge,
+    /// The VM went away; what the client is told.
+    Vm(u16, &'static str),
     /// The client does not read.
     Stuck,
     /// The server stops.
     Shutdown,
 }
 
-enum Stop {
+/// Why one way ended.
+pub enum Stop {
+    /// Whoever spoke said goodbye.
     Closed(Option<(u16, String)>),
+    /// Reading failed.
     From(Failed),
+    /// Writing failed.
     To,
 }
 
@@ -68,25 +77,26 @@ pub struct Leg {
     pub outgoing: Outgoing,
 }
 
-/// Moves messages until one leg ends or `stop` is cancelled. `on_input` is called for each
-/// message of the client.
+/// Moves messages until one leg ends, the VM goes away, or `stop` is cancelled.
 pub async fn pump(
     client: &mut Leg,
     agent: &mut Leg,
+    side: &Side,
+    kind: Kind,
     patience: Patience,
     stop: &CancellationToken,
-    on_input: impl Fn(&Frame),
 ) -> End {
-    let up = carry(
-        &mut client.incoming,
-        &mut agent.outgoing,
+    let up = Up {
+        client: &mut client.incoming,
+        agent: &mut agent.outgoing,
+        kind,
+        side,
         patience,
-        on_input,
-    );
-    let down = carry(&mut agent.incoming, &mut client.outgoing, patience, |_| ());
+    };
+    let down = down(&mut agent.incoming, &mut client.outgoing, side, patience);
     tokio::select! {
         () = stop.cancelled() => End::Shutdown,
-        end = up => match end {
+        end = up.carry() => match end {
             Stop::Closed(end) => End::Client(end),
             Stop::From(Failed::TooLarge) => End::TooLarge,
             Stop::From(Failed::Broken) => End::Client(None),
@@ -98,34 +108,35 @@ pub async fn pump(
             Stop::From(Failed::Broken) => End::AgentLost,
             Stop::To => End::Stuck,
         },
+        (code, reason) = side.attend() => End::Vm(code, reason),
     }
 }
 
-async fn carry(
-    from: &mut Incoming,
-    to: &mut Outgoing,
-    patience: Patience,
-    seen: impl Fn(&Frame),
-) -> Stop {
+/// From the agent to the client.
+async fn down(from: &mut Incoming, to: &mut Outgoing, side: &Side, patience: Patience) -> Stop {
     let mut ping = interval(patience.ping);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Instant::now();
     loop {
         let frame = tokio::select! {
-            message = from.next() => match message {
-                None => return Stop::From(Failed::Broken),
-                Some(Err(failed)) => return Stop::From(failed),
-                Some(Ok(Frame::Close(end))) => return Stop::Closed(end),
-                Some(Ok(frame)) => {
-                    seen(&frame);
-                    heard = Instant::now();
-                    frame
+            message = from.next() => {
+                heard = Instant::now();
+                match message {
+                    None => return Stop::From(Failed::Broken),
+                    Some(Err(failed)) => return Stop::From(failed),
+                    Some(Ok(Frame::Close(end))) => return Stop::Closed(end),
+                    Some(Ok(frame)) => frame,
                 }
-            },
-            _ = ping.tick() => Frame::Ping,
+            }
+            _ = ping.tick() => {
+                // A VM that sleeps is silent, and so is one that only just woke.
+                let silent = |since: Instant| since.elapsed() > patience.silence;
+                if silent(heard) && side.is_awake().await && silent(side.awake_since()) {
+                    return Stop::From(Failed::Broken);
+                }
+                Frame::Ping
+            }
         };
-        if heard.elapsed() > patience.silence {
-            return Stop::From(Failed::Broken);
-        }
         let began = Instant::now();
         match timeout(patience.write, to.send(frame)).await {
             Ok(Ok(())) => {}
@@ -136,12 +147,18 @@ async fn carry(
     }
 }
 
-/// Says goodbye to both legs. `lost` is what the client is told when the agent is gone.
-pub async fn farewell(client: Leg, agent: Leg, end: &End, patience: Patience, lost: (u16, &str)) {
+/// Says goodbye to both legs; there is none of the agent while its VM sleeps, since nothing is
+/// sent to it then.
+pub async fn farewell(client: Leg, agent: Option<Leg>, end: &End, patience: Patience) {
     let (to_client, to_agent) = match end {
         End::Client(end) => (Frame::Close(end.clone()), gone(end)),
         End::Agent(end) => (Frame::Close(end.clone()), Frame::Close(end.clone())),
-        End::AgentLost => (closing(lost.0, lost.1), closing(close::GOING_AWAY, "")),
+        End::AgentLost => {
+            let reason = "the way to the VM broke; connect again";
+            let to_client = closing(close::TRY_LATER, reason);
+            (to_client, closing(close::GOING_AWAY, ""))
+        }
+        End::Vm(code, reason) => (closing(*code, reason), closing(close::GOING_AWAY, "")),
         End::TooLarge => {
             let frame = closing(TOO_LARGE, "a message is too large");
             (frame.clone(), frame)
@@ -155,10 +172,12 @@ pub async fn farewell(client: Leg, agent: Leg, end: &End, patience: Patience, lo
             (frame.clone(), frame)
         }
     };
-    tokio::join!(
-        part(client, to_client, patience.farewell),
-        part(agent, to_agent, patience.farewell),
-    );
+    let agent = async {
+        if let Some(agent) = agent {
+            part(agent, to_agent, patience.farewell).await;
+        }
+    };
+    tokio::join!(part(client, to_client, patience.farewell), agent);
 }
 
 /// What the agent is told of a client that left.

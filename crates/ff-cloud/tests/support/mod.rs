@@ -10,6 +10,7 @@ pub mod host;
 pub mod moving;
 pub mod postgres;
 pub mod program;
+pub mod relayed;
 pub mod world;
 
 use std::sync::Arc;

@@ -51,5 +51,5 @@ async fn pass(
         .workspaces
         .vm_route(&place.vm, user.0.as_ref(), purpose)
         .await?;
-    to_agent(&route, request).await
+    to_agent(&app, route, request).await
 }

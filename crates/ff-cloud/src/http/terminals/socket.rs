@@ -8,7 +8,7 @@ use super::forwarded::Place;
 use crate::App;
 use crate::http::{DevUser, Failure, Path, Upgrade};
 use crate::services::workspace::Purpose;
-use crate::ws::{Caller, relay};
+use crate::ws::{Caller, Kind, relay};
 
 /// Relays a terminal of the VM's home; wakes the VM.
 pub async fn socket(
@@ -22,5 +22,10 @@ pub async fn socket(
         .workspaces
         .vm_route(&place.vm, user.0.as_ref(), Purpose::Intent)
         .await?;
-    Ok(relay(app, route, Caller { uri: &uri, upgrade }).await?)
+    let caller = Caller {
+        uri: &uri,
+        kind: Kind::Terminal,
+        upgrade,
+    };
+    Ok(relay(app, route, caller).await?)
 }

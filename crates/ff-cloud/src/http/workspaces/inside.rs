@@ -20,6 +20,13 @@ pub struct Inside {
     terminal: Option<TerminalId>,
 }
 
+impl Inside {
+    /// Whether the path names a terminal.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.terminal.is_some()
+    }
+}
+
 /// Forwards a read: `suspended` while the VM sleeps, unless `?wake=true`.
 pub async fn read(
     State(app): State<App>,
@@ -52,5 +59,5 @@ async fn pass(
         .workspaces
         .route(&inside.workspace, user.0.as_ref(), purpose)
         .await?;
-    to_agent(&route, request).await
+    to_agent(&app, route, request).await
 }

@@ -8,7 +8,7 @@ use super::inside::Inside;
 use crate::App;
 use crate::http::{DevUser, Failure, Path, Upgrade};
 use crate::services::workspace::Purpose;
-use crate::ws::{Caller, relay};
+use crate::ws::{Caller, Kind, relay};
 
 /// Relays a socket of the workspace; wakes the VM.
 pub async fn socket(
@@ -22,5 +22,14 @@ pub async fn socket(
         .workspaces
         .route(&inside.workspace, user.0.as_ref(), Purpose::Intent)
         .await?;
-    Ok(relay(app, route, Caller { uri: &uri, upgrade }).await?)
+    let kind = match inside.is_terminal() {
+        true => Kind::Terminal,
+        false => Kind::Workspace,
+    };
+    let caller = Caller {
+        uri: &uri,
+        kind,
+        upgrade,
+    };
+    Ok(relay(app, route, caller).await?)
 }

@@ -15,6 +15,7 @@ use tracing::Instrument;
 use self::drivers::Drivers;
 use self::live::Live;
 use self::pool::PoolState;
+use self::standing::Watchers;
 use self::upgrade::Images;
 use crate::agent::{AgentLink, Endpoint};
 use crate::compute::Provider;
@@ -45,6 +46,7 @@ mod restart;
 mod settings;
 mod show;
 mod sleep;
+mod standing;
 pub mod state;
 mod upgrade;
 mod view;
@@ -54,6 +56,8 @@ mod watch;
 pub use activity::Idle;
 pub use differences::{Difference, Kind};
 pub use settings::{PoolSettings, Settings};
+pub use standing::{Moves, Standing};
+pub(crate) use wake::suspended;
 
 /// Longest time a driver may take where its state has no limit of its own.
 const DRIVER: Duration = Duration::from_secs(100);
@@ -89,6 +93,7 @@ struct Inner {
     settings: Settings,
     lifecycle: Lifecycle,
     drivers: Drivers,
+    watchers: Watchers,
     live: Live,
     pool: PoolState,
     images: Images,
@@ -118,6 +123,7 @@ impl VmService {
             settings,
             lifecycle,
             drivers: Drivers::new(),
+            watchers: Watchers::default(),
             live: Live::default(),
             pool: PoolState::default(),
             images: Images::default(),
@@ -200,6 +206,7 @@ impl VmService {
         let moved = vms::transition(self.0.db.write(), id, from, to, change).await?;
         if moved {
             tracing::info!(vm = %id, ?from, ?to, reason, "VM moved");
+            self.0.watchers.moved(id);
             self.after_move(id, from, to).await?;
             self.0.drivers.changed();
         }

@@ -129,7 +129,7 @@ impl VmService {
     }
 }
 
-fn suspended() -> Error {
+pub(crate) fn suspended() -> Error {
     Error::refused(
         ErrorCode::Suspended,
         "the VM is asleep, and this call does not wake it",

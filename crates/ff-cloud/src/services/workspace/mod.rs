@@ -10,6 +10,8 @@ use crate::db::{Db, workspaces};
 use crate::services::vm::VmService;
 use crate::{Error, Result};
 
+mod pass;
+
 /// Rows of one page.
 const PAGE: u64 = 200;
 
@@ -29,6 +31,10 @@ pub struct Route {
     pub vm_id: VmId,
     /// Its agent, which has proved itself.
     pub agent: AgentClient,
+    /// The start of its machine since which it has.
+    pub start: String,
+    /// What the way is wanted for.
+    pub purpose: Purpose,
 }
 
 /// Finds workspaces and the agents that hold them.
@@ -117,17 +123,28 @@ impl WorkspaceService {
         self.to_agent(vm, purpose).await
     }
 
+    /// The way to the agent of a VM that the caller may use.
     async fn to_agent(&self, vm: &VmId, purpose: Purpose) -> Result<Route> {
+        match self.try_agent(vm, purpose).await {
+            // Once more, because its machine may have ended a moment ago.
+            Err(error) if error.code() == ErrorCode::AgentUnavailable => {
+                self.vms.doubt(vm);
+                self.try_agent(vm, purpose).await
+            }
+            tried => tried,
+        }
+    }
+
+    async fn try_agent(&self, vm: &VmId, purpose: Purpose) -> Result<Route> {
         let endpoint = match purpose {
             Purpose::Intent => self.vms.awake(vm).await?,
             Purpose::Read => self.vms.running(vm).await?,
         };
-        if purpose == Purpose::Intent {
-            self.vms.note_activity(vm);
-        }
         Ok(Route {
             vm_id: vm.clone(),
             agent: self.agents.client(&endpoint).await?,
+            start: endpoint.start,
+            purpose,
         })
     }
 
