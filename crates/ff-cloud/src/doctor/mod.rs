@@ -75,7 +75,7 @@ impl View {
         let provider = serve::provider(config, &identity)?;
         let vms = VmService::new(
             db.clone(),
-            AgentLink::new(),
+            AgentLink::new()?,
             provider,
             identity,
             config.vm_settings(),
