@@ -42,7 +42,6 @@ async fn seen(server: &Server) -> Vec<(Kind, String)> {
 
 async fn each_difference_is_named_and_mended_but_for_a_home_of_nobody(backend: Backend) {
     let server = Server::with(backend, &["--stranger-grace=1"]).await;
-    let provider = &server.provider;
     let mut made = Vec::new();
     for user in ["removed", "ended", "homeless", "stuck", "asleep", "well"] {
         made.push(server.create_vm(user).await.vm().id);
@@ -50,6 +49,9 @@ async fn each_difference_is_named_and_mended_but_for_a_home_of_nobody(backend: B
     let [removed, ended, homeless, stuck, asleep, well] = made.try_into().unwrap();
     let suspend = format!("/api/vms/{asleep}/suspend");
     server.post(&suspend, json!({"tier": "stopped"})).await;
+    // One that hears no agent, and so repairs nothing by itself.
+    let server = server.crash().await;
+    let provider = &server.provider;
     assert_eq!(seen(&server).await, []);
 
     provider.lose_machine(&removed);
