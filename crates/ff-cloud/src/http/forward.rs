@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -35,10 +35,9 @@ pub async fn to_agent(app: &App, route: Route, request: Request) -> Result<Respo
             format!("the body is larger than {LIMIT} bytes"),
         ));
     }
-    let chunked = parts.headers.contains_key(header::TRANSFER_ENCODING);
-    let body = match chunked || length.is_some_and(|length| length > 0) {
-        true => held(limited(body)).await?,
-        false => Payload::None,
+    let body = match body.is_end_stream() {
+        true => Payload::None,
+        false => held(limited(body)).await?,
     };
     let forward = Forward {
         method: parts.method,

@@ -262,9 +262,11 @@ impl VmService {
     /// Runs a task of the server; the hard end of the server cuts it off.
     fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         let hard = self.0.lifecycle.hard.clone();
+        // In a box, because the task would hold its size twice, for each VM.
+        let mut work = Box::pin(work);
         let work = async move {
             tokio::select! {
-                () = work => {}
+                () = &mut work => {}
                 () = hard.cancelled() => {}
             }
         };

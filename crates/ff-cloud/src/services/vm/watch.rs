@@ -55,7 +55,8 @@ impl VmService {
                 }
                 self.0.live.lost(id, start);
                 let silent = silent_since.get_or_insert_with(Instant::now).elapsed();
-                if let Err(error) = self.look_after(id, start, silent).await {
+                // What is rare is boxed: a task waits here for each VM that runs.
+                if let Err(error) = Box::pin(self.look_after(id, start, silent)).await {
                     tracing::debug!(error = %error::chain(&error), "the VM could not be looked after");
                 }
                 tokio::time::sleep(pause).await;
@@ -71,11 +72,11 @@ impl VmService {
 
     /// Hears the agent until it says no more; whether it said anything.
     async fn hear(&self, id: &VmId, start: &str) -> bool {
-        let opening = async {
+        let opening = Box::pin(async {
             let row = self.row(id).await?;
             let agent = self.0.agents.client(&self.endpoint(&row)?).await?;
             agent.reports().await.map_err(failure)
-        };
+        });
         let mut reports = match tokio::time::timeout(SILENCE, opening).await {
             Ok(Ok(reports)) => reports,
             _ => return false,
@@ -86,7 +87,7 @@ impl VmService {
                 break;
             }
             heard = true;
-            if let Err(error) = self.note(id, start, health).await {
+            if let Err(error) = Box::pin(self.note(id, start, health)).await {
                 tracing::warn!(error = %error::chain(&error), "a report was not noted");
             }
         }
