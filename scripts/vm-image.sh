@@ -51,7 +51,7 @@ assemble_context() {
   local certificate count=0
   rm -rf "$CONTEXT"
   mkdir -p "$CONTEXT/ca"
-  install -m 0644 "$ROOT/images/vm/"{Dockerfile,npmrc,profile.sh} "$CONTEXT/"
+  install -m 0644 "$ROOT/images/vm/"{Dockerfile,npmrc,profile.sh,bashrc} "$CONTEXT/"
   install -m 0755 "$CACHE/ff-agent" "$CONTEXT/"
   unpack_node "$CONTEXT/node"
   ln "$(tarball npm)" "$CONTEXT/npm.tgz"

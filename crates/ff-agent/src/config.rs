@@ -15,7 +15,7 @@ pub(crate) struct ServeArgs {
     /// Address to listen on.
     #[arg(long, env = "FF_AGENT_LISTEN", default_value = "0.0.0.0:7070")]
     pub(crate) listen: SocketAddr,
-    /// File with the token; read once and removed.
+    /// File with the token, read once and removed; `-` for the first line of standard input.
     #[arg(
         long,
         env = "FF_AGENT_TOKEN_FILE",

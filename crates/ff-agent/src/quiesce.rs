@@ -37,14 +37,16 @@ pub(crate) async fn quiesce(
     check(&quiesce)?;
     let ttl = Duration::from_secs(quiesce.ttl_seconds.into());
     let permits = &sleep.permits;
+    let renews = permits.closed().as_ref() == Some(&quiesce.id);
     permits.close(&quiesce.id, ttl).map_err(not_closed)?;
-    // Also when whoever asks goes away meanwhile.
-    let closed = Closed::new(permits, &quiesce.id);
+    // Without a verdict, as when whoever asks goes away meanwhile, it is as it was before.
+    let begun = Begun::new(permits, (!renews).then_some(&quiesce.id));
     let health = sleep.activity.look().await?;
     if let Some(why) = refusal(&quiesce, &health, clock::now()) {
+        permits.open(&quiesce.id);
         return Err(ApiError::new(ErrorCode::Busy, why));
     }
-    closed.stay();
+    begun.stay();
     tracing::info!(id = %quiesce.id, tier = ?quiesce.tier, "quiesced");
     Ok(Json(Quiesced {
         holding: health.holding,
@@ -59,15 +61,14 @@ pub(crate) async fn release(State(sleep): State<Sleep>, Path(id): Path<String>) 
     StatusCode::NO_CONTENT
 }
 
-/// Opens the gate again unless it is to stay closed.
-struct Closed<'a> {
+/// Opens the gate again if it was closed under this id, unless it is to stay.
+struct Begun<'a> {
     permits: &'a Permits,
-    id: Option<&'a str>,
+    id: Option<&'a String>,
 }
 
-impl<'a> Closed<'a> {
-    fn new(permits: &'a Permits, id: &'a str) -> Self {
-        let id = Some(id);
+impl<'a> Begun<'a> {
+    fn new(permits: &'a Permits, id: Option<&'a String>) -> Self {
         Self { permits, id }
     }
 
@@ -76,7 +77,7 @@ impl<'a> Closed<'a> {
     }
 }
 
-impl Drop for Closed<'_> {
+impl Drop for Begun<'_> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
             self.permits.open(id);

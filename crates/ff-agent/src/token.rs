@@ -1,19 +1,53 @@
 //! The token that the server and this agent share.
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ff_protocol::VmId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
+/// Longest wait for a token that is given by standard input.
+const GIVEN: Duration = Duration::from_secs(30);
+/// Longest line that can hold one, in bytes.
+const LONGEST: u64 = 4096;
+
 /// The token; prints as nothing.
 #[derive(Clone)]
 pub(crate) struct Token(String);
 
 impl Token {
-    /// Reads the token and removes its file, so that it lies nowhere afterwards.
+    /// Reads the token: as the first line of standard input for `-`, else from its file, which it
+    /// removes, so that it lies nowhere afterwards.
     pub(crate) fn take(path: &Path) -> Result<Self> {
+        match path == Path::new("-") {
+            true => Self::given(std::io::stdin()),
+            false => Self::take_file(path),
+        }
+    }
+
+    /// Whoever starts the agent gives the token within [`GIVEN`]; without, it does not serve.
+    fn given(input: impl Read + Send + 'static) -> Result<Self> {
+        let (tell, told) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = BufReader::new(input.take(LONGEST)).read_line(&mut line);
+            // Nobody waits any more after the limit.
+            let _ = tell.send(read.map(|_| line));
+        });
+        let line = told
+            .recv_timeout(GIVEN)
+            .context("no token came by standard input: the server gives it at each start")?
+            .context("cannot read standard input")?;
+        let token = line.trim();
+        ensure!(token.len() >= 32, "standard input held no token");
+        Ok(Self(token.to_owned()))
+    }
+
+    fn take_file(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| {
             format!(
                 "cannot read the token file {}: the server writes it before each start",
@@ -69,6 +103,16 @@ mod tests {
         assert!(token.matches("ffa_0123456789abcdef0123456789abcdef"));
         assert!(!token.matches("ffa_0123456789abcdef0123456789abcdee"));
         assert!(Token::take(&path).is_err());
+    }
+
+    #[test]
+    fn a_given_token_is_one_line() {
+        let token = "ffa_0123456789abcdef0123456789abcdef";
+        let given = format!("{token}\nrest");
+        let taken = Token::given(std::io::Cursor::new(given)).unwrap();
+        assert!(taken.matches(token));
+        assert!(Token::given(std::io::Cursor::new("short\n")).is_err());
+        assert!(Token::given(std::io::empty()).is_err());
     }
 
     #[test]

@@ -241,3 +241,24 @@ async fn reports_come_at_once_at_changes_and_as_a_sign_of_life() {
     let end = async { while let Some(Ok(_)) = reports.next().await {} };
     tokio::time::timeout(SOON * 3, end).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_socket_outlives_a_freeze_that_is_longer_than_silence_may_be() {
+    let world = World::new();
+    let id = world.try_terminal().await.unwrap();
+    let path = format!("/api/vms/{}/terminals/{id}/socket", world.vm);
+    let mut socket = world.agent.dial(&path, Default::default()).await.unwrap();
+    assert!(socket.next().await.unwrap().is_ok());
+    world.signal("STOP");
+    tokio::time::sleep(Duration::from_secs(65)).await;
+    world.signal("CONT");
+    let ends = async {
+        while let Some(Ok(message)) = socket.next().await {
+            if message.is_close() {
+                return;
+            }
+        }
+    };
+    let ended = tokio::time::timeout(SOON, ends).await;
+    assert!(ended.is_err(), "a freeze was taken for silence");
+}

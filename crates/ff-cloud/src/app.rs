@@ -11,6 +11,7 @@ use crate::db::Db;
 use crate::identity::Identity;
 use crate::lifecycle::Lifecycle;
 use crate::services::handoff::HandoffService;
+use crate::services::user::UserService;
 use crate::services::vm::VmService;
 use crate::services::workspace::WorkspaceService;
 use crate::ws::Relays;
@@ -28,6 +29,8 @@ pub struct Inner {
     pub db: Db,
     /// The link to the agents.
     pub agents: AgentLink,
+    /// Accounts.
+    pub users: UserService,
     /// VMs and their life.
     pub vms: VmService,
     /// Workspaces and the way to them.
@@ -64,6 +67,7 @@ impl App {
             config.vm_settings(),
             lifecycle.clone(),
         );
+        let users = UserService::new(db.clone(), vms.clone());
         let workspaces = WorkspaceService::new(db.clone(), vms.clone(), agents.clone());
         let handoffs =
             HandoffService::new(db.clone(), vms.clone(), agents.clone(), lifecycle.clone());
@@ -71,6 +75,7 @@ impl App {
             config,
             db,
             agents,
+            users,
             vms,
             workspaces,
             handoffs,

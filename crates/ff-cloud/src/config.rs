@@ -30,6 +30,23 @@ pub struct Cli {
 pub enum Command {
     /// Run the server.
     Serve(Box<Config>),
+    /// Look at what differs between the database and the container engine, and what the host
+    /// lacks: exit code 0 for nothing, 1 for something, 2 if it could not be seen.
+    Doctor(Box<DoctorArgs>),
+}
+
+/// Settings of `doctor`, and those of the server it looks at.
+#[derive(Debug, Clone, Args)]
+pub struct DoctorArgs {
+    /// Repair what differs; a running server does so by itself, and is waited for.
+    #[arg(long)]
+    pub fix: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+    /// Of the server.
+    #[command(flatten)]
+    pub config: Config,
 }
 
 /// Settings of a server. Each has an environment variable `FF_CLOUD_…`.

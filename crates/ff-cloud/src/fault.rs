@@ -74,6 +74,10 @@ points! {
     HomeGone = "remove.home_gone";
     /// What rows said of it is gone, but for its own.
     RowsGone = "remove.rows_gone";
+    /// Rows of an account are gone; its VM is there.
+    EraseBegun = "erase.begun";
+    /// Its VM is gone too, and its own row is not.
+    EraseVmGone = "erase.vm_gone";
     /// A stopped VM's machine of the old image is gone.
     OldGone = "upgrade.old_gone";
     /// It has a machine of the new image, and its row names the old one.

@@ -14,6 +14,8 @@ use crate::agent::AgentToken;
 use crate::{Error, Result};
 
 const KEY_LEN: usize = 32;
+const KEY_FILE: &str = "master.key";
+const ID_FILE: &str = "instance-id";
 const HMAC_BLOCK: usize = 64;
 
 /// The server's identity; clones share it.
@@ -23,8 +25,8 @@ pub struct Identity(Arc<Inner>);
 struct Inner {
     instance_id: String,
     master: [u8; KEY_LEN],
-    /// Locked while the server lives.
-    _lock: File,
+    /// Locked while the server lives; none for who only looks.
+    _lock: Option<File>,
 }
 
 impl std::fmt::Debug for Identity {
@@ -48,18 +50,40 @@ impl Identity {
             .create(data_dir)
             .map_err(|source| unusable(data_dir, &source))?;
         let lock = lock(data_dir)?;
-        let master = read_or_make(&data_dir.join("master.key"), || {
+        let key_file = data_dir.join(KEY_FILE);
+        let master = read_or_make(&key_file, || {
             let mut key = vec![0; KEY_LEN];
             getrandom::fill(&mut key).map_err(std::io::Error::other)?;
             Ok(key)
         })?;
-        let master = master
-            .try_into()
-            .map_err(|_| damaged(&data_dir.join("master.key")))?;
-        let id_file = data_dir.join("instance-id");
+        let id_file = data_dir.join(ID_FILE);
         let id = read_or_make(&id_file, || {
             Ok(uuid::Uuid::now_v7().to_string().into_bytes())
         })?;
+        Self::of(data_dir, master, id, Some(lock))
+    }
+
+    /// Reads the identity of a server that may run at the same time: makes and locks nothing.
+    ///
+    /// # Errors
+    /// No server has ever run on this directory, or a file in it cannot be read or is damaged.
+    pub fn peek(data_dir: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            std::fs::read(data_dir.join(name)).map_err(|source| {
+                let directory = data_dir.display();
+                Error::refused(
+                    ErrorCode::Invalid,
+                    format!("no server has its data in {directory}: {name}: {source}"),
+                )
+                .hint("name the directory of a server with --data-dir")
+            })
+        };
+        Self::of(data_dir, read(KEY_FILE)?, read(ID_FILE)?, None)
+    }
+
+    fn of(data_dir: &Path, master: Vec<u8>, id: Vec<u8>, lock: Option<File>) -> Result<Self> {
+        let (key_file, id_file) = (data_dir.join(KEY_FILE), data_dir.join(ID_FILE));
+        let master = master.try_into().map_err(|_| damaged(&key_file))?;
         let instance_id = String::from_utf8(id)
             .ok()
             .map(|id| id.trim().to_owned())
@@ -207,6 +231,18 @@ mod tests {
         let _first = Identity::open(dir.path()).unwrap();
         let error = Identity::open(dir.path()).unwrap_err().to_string();
         assert!(error.contains("another server"), "{error}");
+    }
+
+    #[test]
+    fn who_only_looks_sees_the_same_locks_nothing_and_makes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Identity::peek(dir.path()).is_err());
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let server = Identity::open(dir.path()).unwrap();
+        let looks = Identity::peek(dir.path()).unwrap();
+        assert_eq!(looks.instance_id(), server.instance_id());
+        drop(server);
+        Identity::open(dir.path()).unwrap();
     }
 
     #[test]

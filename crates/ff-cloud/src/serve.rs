@@ -10,6 +10,7 @@ use crate::compute::docker::DockerProvider;
 use crate::compute::process::ProcessProvider;
 use crate::compute::sim::SimProvider;
 use crate::config::{Config, ProviderKind};
+use crate::identity::Identity;
 use crate::lifecycle::Lifecycle;
 use crate::{App, Error, Result, fault, http};
 
@@ -29,27 +30,32 @@ pub async fn run(config: Config) -> Result<()> {
         source,
     })?;
     let listener = listen(&config).await?;
-    let app = App::open(config, lifecycle, |config, identity| {
-        let provider: Arc<dyn Provider> = match config.provider {
-            ProviderKind::Docker => Arc::new(DockerProvider::new(config, identity)?),
-            ProviderKind::Process => {
-                tracing::warn!(
-                    "agents run as plain processes of this user: nothing isolates or limits them"
-                );
-                let dir = config.data_dir()?;
-                Arc::new(ProcessProvider::new(&dir, config.agent_binary.as_deref())?)
-            }
-            ProviderKind::Sim => {
-                tracing::warn!(
-                    "VMs are simulated: nothing runs in them, and they end with the server"
-                );
-                Arc::new(SimProvider::new())
-            }
-        };
-        Ok(provider)
-    })
-    .await?;
+    match config.provider {
+        ProviderKind::Docker => {}
+        ProviderKind::Process => tracing::warn!(
+            "agents run as plain processes of this user: nothing isolates or limits them"
+        ),
+        ProviderKind::Sim => {
+            tracing::warn!("VMs are simulated: nothing runs in them, and they end with the server");
+        }
+    }
+    let app = App::open(config, lifecycle, provider).await?;
     serve(app, listener).await
+}
+
+/// The provider that the settings name.
+///
+/// # Errors
+/// A setting of it cannot be used.
+pub fn provider(config: &Config, identity: &Identity) -> Result<Arc<dyn Provider>> {
+    Ok(match config.provider {
+        ProviderKind::Docker => Arc::new(DockerProvider::new(config, identity)?),
+        ProviderKind::Process => {
+            let dir = config.data_dir()?;
+            Arc::new(ProcessProvider::new(&dir, config.agent_binary.as_deref())?)
+        }
+        ProviderKind::Sim => Arc::new(SimProvider::new()),
+    })
 }
 
 /// Serves on an open listener until the app's soft token is cancelled, then ends the app's tasks.

@@ -287,8 +287,9 @@ async fn bad_input_5_an_engine_that_goes_and_comes_back_is_met_with_503_and_reco
         .expect("the stand-in for the engine does not end");
     let refused = world.server.delete(&vm.path).await;
     assert_eq!(refused.code(), "compute_unavailable");
+    assert_eq!(world.server.get(&vm.path).await.code(), "gone");
     assert_eq!(
-        world.server.get(&vm.path).await.body["state"],
+        world.server.get("/api/vms").await.body["items"][0]["state"],
         "TERMINATING"
     );
     assert!(there(&["volume", "inspect", &vm.volume]));

@@ -128,10 +128,14 @@ async fn an_agent_that_is_killed_is_noticed_with_its_code() {
     let (vm, pid) = world.vm().await;
     signal("KILL", pid);
     eventually("its end", async || (!lives(pid)).then_some(())).await;
-    let read = world.terminals(&vm.id).await;
-    assert!(read.is_err(), "a read woke it");
-    let row = world.until(&vm.id, VmState::Stopped).await;
+    let again = eventually("its restart", async || {
+        let row = world.client.vm(&vm.id).await.unwrap();
+        (row.state == VmState::Running && row.reason_code.is_some()).then_some(row)
+    });
+    let row = again.await;
+    assert_eq!(row.reason_code.as_deref(), Some("exited"));
     assert!(row.reason.unwrap().contains("exit code 137"));
+    assert_ne!(world.pid(&vm.id), Some(pid));
 }
 
 // The client closes its socket while the server is waited for.
@@ -147,7 +151,8 @@ async fn the_servers_end_ends_its_agents_and_the_home_stays() {
             assert!(!lives(pid), "it outlives its server")
         })
         .await;
-    world.until(&vm.id, VmState::Stopped).await;
+    // It did not end by itself in the eyes of its user: it runs again, on its home.
+    world.until(&vm.id, VmState::Running).await;
     world.typed(&vm.id, "cat note", "kept").await;
 }
 
@@ -197,7 +202,12 @@ async fn a_foreign_process_with_a_number_of_ours_is_left_alone() {
         world.write_record(&vm.id, &record);
     };
     world.restart("KILL", reuse).await;
-    world.until(&vm.id, VmState::Stopped).await;
+    eventually("a process of its own", async || {
+        let now = world.client.vm(&vm.id).await.unwrap().state;
+        let pid = world.pid(&vm.id).filter(|pid| *pid != number)?;
+        (now == VmState::Running && lives(pid)).then_some(())
+    })
+    .await;
     world.client.delete_vm(&vm.id).await.unwrap();
     let spared = foreign.try_wait().unwrap().is_none();
     foreign.kill().unwrap();

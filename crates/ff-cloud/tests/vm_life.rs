@@ -136,8 +136,9 @@ async fn a_vm_that_ends_again_and_again_is_left_alone(backend: Backend) {
         .exec(server.app.db.write())
         .await
         .unwrap();
-    server.provider.kill(&id);
     server.app.vms.start_tasks();
+    eventually(async || server.get(&path).await.body["awake"].is_object()).await;
+    server.provider.kill(&id);
     let failed = server.until_state(id.as_str(), "FAILED").await;
     assert_eq!(failed.body["reasonCode"], "crash_loop");
     assert_eq!(server.provider.started.load(SeqCst), 1);
@@ -246,7 +247,11 @@ async fn delete_without_the_engine_is_503_and_is_finished_when_it_is_back(backen
         (refused.status.as_u16(), refused.code()),
         (503, "compute_unavailable")
     );
-    assert_eq!(server.get(&path).await.body["state"], "TERMINATING");
+    assert_eq!(server.get(&path).await.code(), "gone");
+    assert_eq!(
+        server.get("/api/vms").await.body["items"][0]["state"],
+        "TERMINATING"
+    );
     assert_eq!(server.create_vm("test-user").await.code(), "conflict");
     assert_eq!(wake(&server, &path).await.code(), "gone");
 

@@ -14,6 +14,7 @@ pub mod project;
 pub mod session;
 pub mod socket;
 pub mod terminal;
+pub mod user;
 pub mod vm;
 pub mod workspace;
 

@@ -21,9 +21,6 @@ pub mod sim;
 /// Port the agent listens on inside its VM.
 pub const AGENT_PORT: u16 = 7070;
 
-/// Where the agent finds its token, once, at its start.
-pub const TOKEN_FILE: &str = "/var/lib/ff-agent/token";
-
 /// What to do when the provider does not answer.
 pub const WHEN_UNAVAILABLE: &str =
     "see that the provider of VMs is there (with Docker: start the engine), then try again";
@@ -58,7 +55,7 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
     /// already, and was left by an attempt that was cut off, is replaced.
     fn create<'a>(&'a self, vm: &'a VmId, spec: Spec<'a>) -> Answer<'a, String>;
 
-    /// Lays the agent's token into a machine that does not run.
+    /// Makes ready that the agent of a machine that does not run gets this token at its next start.
     fn write_token<'a>(&'a self, vm: &'a VmId, token: &'a AgentToken) -> Answer<'a, ()>;
 
     /// Starts the VM's machine.
@@ -114,6 +111,11 @@ pub trait Provider: fmt::Debug + Send + Sync + 'static {
 
     /// The homes of this server, and the networks that carry its labels.
     fn belongings(&self) -> Answer<'_, Vec<Belonging>>;
+
+    /// How the provider names the VM's home, whether it is there or not.
+    fn home_name(&self, vm: &VmId) -> String {
+        format!("home of {vm}")
+    }
 
     /// Removes a network; never a home.
     fn remove_network<'a>(&'a self, id: &'a str) -> Answer<'a, ()> {

@@ -2,7 +2,7 @@
 
 use sea_orm::DatabaseConnection;
 
-use super::{Address, postgres, sqlite};
+use super::{Address, migration, postgres, sqlite};
 use crate::Result;
 
 /// The server's database. What was written is on disk before the write returns.
@@ -22,6 +22,20 @@ impl Db {
             Address::Sqlite(file) => sqlite::open(file).await,
             Address::Postgres(url) => postgres::open(url).await,
         }
+    }
+
+    /// Opens a database that a server may use at the same time, to look only: no table is
+    /// changed.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; the tables are those of an older or a newer program.
+    pub async fn peek(address: &Address) -> Result<Self> {
+        let db = match address {
+            Address::Sqlite(file) => sqlite::peek(file).await?,
+            Address::Postgres(url) => postgres::peek(url).await?,
+        };
+        migration::check(&db.read).await?;
+        Ok(db)
     }
 
     /// For queries only.

@@ -1,7 +1,7 @@
 //! Queries on hand-offs.
 
-use ff_protocol::HandoffId;
 use ff_protocol::handoff::HandoffState;
+use ff_protocol::{HandoffId, UserId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
@@ -97,4 +97,16 @@ pub async fn resting(
         .limit(limit)
         .all(db)
         .await
+}
+
+/// Removes a user's hand-offs; says how many there were.
+///
+/// # Errors
+/// The database fails.
+pub async fn remove_of_user(db: &impl ConnectionTrait, user: &UserId) -> Result<u64, DbErr> {
+    let removed = Entity::delete_many()
+        .filter(Column::UserId.eq(user.as_str()))
+        .exec(db)
+        .await?;
+    Ok(removed.rows_affected)
 }

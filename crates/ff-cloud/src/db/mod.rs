@@ -6,6 +6,7 @@
 //! statement that fails ends its transaction, so whoever tries again begins a new one.
 
 mod address;
+pub mod audit;
 mod connection;
 pub mod entity;
 pub mod handoffs;

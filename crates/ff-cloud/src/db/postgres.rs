@@ -26,6 +26,8 @@ const DURABLE: &str = "SET synchronous_commit TO on";
 const SERVING: &str = "SET synchronous_commit TO on; SET lock_timeout TO '10s'; \
      SET statement_timeout TO '30s'; SET idle_in_transaction_session_timeout TO '60s'";
 
+const LOOKING: &str = "SET default_transaction_read_only TO on; SET statement_timeout TO '30s'";
+
 /// Connects and brings the tables up to date, one server at a time.
 pub(super) async fn open(url: &DatabaseUrl) -> Result<Db> {
     let options = url.options()?;
@@ -49,6 +51,19 @@ pub(super) async fn open(url: &DatabaseUrl) -> Result<Db> {
     Ok(Db {
         read: pool.clone(),
         write: pool,
+    })
+}
+
+/// Connects to look only.
+pub(super) async fn peek(url: &DatabaseUrl) -> Result<Db> {
+    let options = url.options()?;
+    let place = place(&options);
+    let first = within(CONNECT, &place, PgConnection::connect_with(&options)).await?;
+    within(CONNECT, &place, first.close()).await?;
+    let read = pool(&options, &place, 1, LOOKING).await?;
+    Ok(Db {
+        write: read.clone(),
+        read,
     })
 }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use ff_protocol::ErrorCode;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
@@ -27,6 +28,34 @@ pub(super) async fn open(file: &Path) -> Result<Db> {
     let write = connect(file, 1, true).await?;
     let read = connect(file, READERS, true).await?;
     Ok(Db { read, write })
+}
+
+/// Opens a file that is there, to look only.
+pub(super) async fn peek(file: &Path) -> Result<Db> {
+    if !file.is_file() {
+        return Err(Error::refused(
+            ErrorCode::Invalid,
+            format!("there is no database at {}", file.display()),
+        )
+        .hint("name the directory of a server with --data-dir, or its --database-url"));
+    }
+    let place = file.to_owned();
+    let mut options = ConnectOptions::new("sqlite:");
+    options
+        .max_connections(1)
+        .acquire_timeout(BUSY_TIMEOUT)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |options| {
+            options
+                .filename(&place)
+                .read_only(true)
+                .busy_timeout(BUSY_TIMEOUT)
+        });
+    let read = Database::connect(options).await?;
+    Ok(Db {
+        write: read.clone(),
+        read,
+    })
 }
 
 /// A table is changed by making it anew, for which SQLite wants foreign keys off; what they

@@ -2,7 +2,7 @@
 
 use ff_protocol::awake::UsageKind;
 use ff_protocol::vm::VmState;
-use ff_protocol::{Timestamp, VmId};
+use ff_protocol::{Timestamp, UserId, VmId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
@@ -137,9 +137,9 @@ pub async fn scheduled_since(
 ///
 /// # Errors
 /// The database fails.
-pub async fn remove_of_user(db: &impl ConnectionTrait, user: &str) -> Result<u64, DbErr> {
+pub async fn remove_of_user(db: &impl ConnectionTrait, user: &UserId) -> Result<u64, DbErr> {
     let removed = Entity::delete_many()
-        .filter(Column::UserId.eq(user))
+        .filter(Column::UserId.eq(user.as_str()))
         .exec(db)
         .await?;
     Ok(removed.rows_affected)

@@ -29,7 +29,8 @@ pub struct NewVm {
     pub deadline: Timestamp,
 }
 
-/// Enters a VM in state `provisioning`; `None` if the user has a live one already.
+/// Enters a VM in state `provisioning`; `None` if the user has a live one already, or no row any
+/// more.
 ///
 /// # Errors
 /// The database fails.
@@ -58,10 +59,18 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewVm) -> Result<Option<Mode
     match Entity::insert(row).exec_with_returning(db).await {
         Ok(model) => Ok(Some(model)),
         Err(error) => match error.sql_err() {
-            Some(SqlErr::UniqueConstraintViolation(_)) => Ok(None),
+            Some(error) if is_race(&error) => Ok(None),
             _ => Err(error),
         },
     }
+}
+
+/// The user got a VM at the same moment, or their account was deleted.
+fn is_race(error: &SqlErr) -> bool {
+    matches!(
+        error,
+        SqlErr::UniqueConstraintViolation(_) | SqlErr::ForeignKeyConstraintViolation(_)
+    )
 }
 
 /// The VM with this id.
@@ -81,6 +90,31 @@ pub async fn live_of(db: &impl ConnectionTrait, user: &UserId) -> Result<Option<
         .filter(Column::LiveUserId.eq(user.as_str()))
         .one(db)
         .await
+}
+
+/// Every VM a user has or had.
+///
+/// # Errors
+/// The database fails.
+pub async fn of_user(db: &impl ConnectionTrait, user: &UserId) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::UserId.eq(user.as_str()))
+        .order_by_asc(Column::Id)
+        .all(db)
+        .await
+}
+
+/// Removes the rows of a user's VMs that have ended.
+///
+/// # Errors
+/// The database fails, also while another row names one of them.
+pub async fn remove_ended_of(db: &impl ConnectionTrait, user: &UserId) -> Result<(), DbErr> {
+    Entity::delete_many()
+        .filter(Column::UserId.eq(user.as_str()))
+        .filter(Column::State.eq(State::Terminated))
+        .exec(db)
+        .await
+        .map(|_| ())
 }
 
 /// Users' live VMs in the order of their ids, after `after`, of one user or all.
@@ -241,7 +275,7 @@ async fn swap(
 }
 
 /// Gives a pooled VM of this image to a user who has none: one transaction. `Taken` when the user
-/// got a VM at the same moment.
+/// got a VM at the same moment, or lost their row.
 ///
 /// # Errors
 /// The database fails.
@@ -283,7 +317,7 @@ pub async fn claim(
         Ok(_) => return Ok(Claim::Empty),
         Err(error) => {
             return match error.sql_err() {
-                Some(SqlErr::UniqueConstraintViolation(_)) => Ok(Claim::Taken),
+                Some(error) if is_race(&error) => Ok(Claim::Taken),
                 _ => Err(error),
             };
         }

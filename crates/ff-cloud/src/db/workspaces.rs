@@ -233,6 +233,22 @@ pub async fn remove_of_vm(db: &impl ConnectionTrait, vm: &VmId) -> Result<(), Db
         .map(|_| ())
 }
 
+/// Removes a user's workspaces, or only those that a desktop owns; says how many there were.
+///
+/// # Errors
+/// The database fails.
+pub async fn remove_of_user(
+    db: &impl ConnectionTrait,
+    user: &UserId,
+    cloud_too: bool,
+) -> Result<u64, DbErr> {
+    let mut query = Entity::delete_many().filter(Column::UserId.eq(user.as_str()));
+    if !cloud_too {
+        query = query.filter(Column::Owner.ne(Owner::Cloud.to_string()));
+    }
+    Ok(query.exec(db).await?.rows_affected)
+}
+
 fn key(user: &str, id: &str) -> Condition {
     Condition::all()
         .add(Column::UserId.eq(user))

@@ -17,6 +17,7 @@ mod request_id;
 mod terminals;
 mod upgrade;
 mod user;
+mod users;
 mod vms;
 mod wake;
 mod workspaces;
@@ -34,6 +35,7 @@ pub const JSON_LIMIT: usize = 1 << 20;
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(healthz::healthz))
+        .merge(users::routes())
         .merge(vms::routes())
         .merge(workspaces::routes())
         .merge(handoffs::routes())

@@ -1,5 +1,6 @@
 //! What the server does, in domain types: no HTTP, no SQL, no Docker.
 
 pub mod handoff;
+pub mod user;
 pub mod vm;
 pub mod workspace;

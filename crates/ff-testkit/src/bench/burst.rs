@@ -15,7 +15,7 @@ const USERS: usize = POOL as usize;
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     let server = Server::start(&bench.settings, Kind::Docker { pool: POOL }).await?;
-    let http = server.http().as_user("bench");
+    let http = server.http().of_user("bench");
     pool::full(&http).await?;
     let before = pool::look(&http).await?;
     let (mut each, mut last, mut bare) = (Vec::new(), Vec::new(), Vec::new());
@@ -52,12 +52,12 @@ async fn users(server: &Server, round: usize) -> Result<Vec<f64>> {
     let clients = clients.collect::<Result<Vec<_>>>()?;
     let begun = std::time::Instant::now();
     let uses = clients.iter().map(async |client| {
-        let vm = user::first_use(client).await;
-        (millis(begun.elapsed()), vm)
+        let used = user::first_use(client).await;
+        (millis(begun.elapsed()), used)
     });
     let mut took = Vec::new();
-    for (client, (each, vm)) in clients.iter().zip(join_all(uses).await) {
-        client.delete_vm(&vm?.id).await?;
+    for (client, (each, used)) in clients.iter().zip(join_all(uses).await) {
+        client.delete_vm(&used?.vm.id).await?;
         took.push(each);
     }
     Ok(took)

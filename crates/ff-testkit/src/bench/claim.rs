@@ -12,18 +12,19 @@ use super::{Bench, pool, user};
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     let server = Server::start(&bench.settings, Kind::Docker { pool: POOL }).await?;
-    let http = server.http().as_user("bench");
+    let http = server.http().of_user("bench");
     pool::full(&http).await?;
     let before = pool::look(&http).await?;
-    let (mut ours, mut bare) = (Vec::new(), Vec::new());
+    let (mut ours, mut answered, mut bare) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..bench.settings.samples(1000, 20) {
         let client = server.client(&format!("bench-claim-{n}"))?;
         let own = async || {
             // So that a miss is the pool's own doing.
             pool::ready(&http).await?;
-            let (took, vm) = timed(user::first_use(&client)).await?;
-            client.delete_vm(&vm.id).await?;
+            let (took, used) = timed(user::first_use(&client)).await?;
+            client.delete_vm(&used.vm.id).await?;
             ours.push(took);
+            answered.push(used.answered);
             anyhow::Ok(())
         };
         let reference = async || {
@@ -43,6 +44,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     };
     let row = Row::new("claim from the pool", Unit::Millis, ours);
     let row = row.map(|row| row.against(&bare).goal(goal).note(said));
+    let answered = Row::new("  of which until POST answered", Unit::Millis, answered);
     let reference = Row::new("  bare create + start", Unit::Millis, bare);
-    Ok(row.into_iter().chain(reference).collect())
+    Ok([row, answered, reference].into_iter().flatten().collect())
 }

@@ -10,13 +10,15 @@ use super::{Bench, user};
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     let server = Server::start(&bench.settings, Kind::Docker { pool: 0 }).await?;
-    let (mut ours, mut bare, mut with_home) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut ours, mut answered) = (Vec::new(), Vec::new());
+    let (mut bare, mut with_home) = (Vec::new(), Vec::new());
     for n in 0..bench.settings.samples(20, 5) {
         let client = server.client(&format!("bench-cold-{n}"))?;
         let own = async || {
-            let (took, vm) = timed(user::first_use(&client)).await?;
-            client.delete_vm(&vm.id).await?;
+            let (took, used) = timed(user::first_use(&client)).await?;
+            client.delete_vm(&used.vm.id).await?;
             ours.push(took);
+            answered.push(used.answered);
             anyhow::Ok(())
         };
         let reference = async || {
@@ -30,6 +32,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     server.stop().await?;
     let row = Row::new("cold provision", Unit::Millis, ours.clone());
     let row = row.map(|row| row.against(&bare).goal(Goal::Ratio(1.25)));
+    let answered = Row::new("  of which until POST answered", Unit::Millis, answered);
     let other = Row::new("  the same, by a reference with a home", Unit::Millis, ours);
     let other = other.map(|row| row.against(&with_home));
     let bare = Row::new("  bare create + start", Unit::Millis, bare);
@@ -38,7 +41,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
         Unit::Millis,
         with_home,
     );
-    Ok([row, bare, other, with_home]
+    Ok([row, answered, bare, other, with_home]
         .into_iter()
         .flatten()
         .collect())

@@ -88,7 +88,7 @@ impl References {
         Self {
             docker,
             // Not a server's instance: none may take these for its own, or remove them.
-            instance: format!("bench-{}", Uuid::new_v4().simple()),
+            instance: format!("bench-{}-{}", std::process::id(), Uuid::new_v4().simple()),
             image: image.to_owned(),
         }
     }

@@ -18,7 +18,7 @@ const LOOKS: usize = 5;
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     let server = Server::start(&bench.settings, Kind::Sim).await?;
     let empty = look(&server).await?;
-    crowd::make(bench, &server, "memory", VMS).await?;
+    crowd::make(bench, &server, "memory", VMS, false).await?;
     let many = look(&server).await?;
     server.stop().await?;
     let rss = |looks: &[Resident]| looks.iter().map(|look| megabytes(look.rss)).collect();

@@ -51,7 +51,9 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     next(&mut server).await.context(
         "this ff-cloud does not log its passes (`reconciled` with rows, moved and millis)",
     )?;
-    crowd::make(bench, &server, "reconcile", rows).await?;
+    // A simulated VM that is awake takes two of the server's files: ten thousand are more than a
+    // usual limit of 20,000 allows.
+    crowd::make(bench, &server, "reconcile", rows, true).await?;
     server.skip_log()?;
     let living = next(&mut server).await?;
     // Simulated machines end with their server: after a restart every row has lost its own.
@@ -89,7 +91,7 @@ fn shown(rows: usize, living: Pass, passes: &[Pass], resting: Vec<f64>) -> Vec<R
     };
     let hard = row("every machine lost, until at rest", vec![all])
         .map(|row| row.note(format!("rows moved by each pass: {}", moved.join(", "))));
-    let living = row("all running", vec![living.millis]);
+    let living = row("half awake, half stopped", vec![living.millis]);
     let resting = row("at rest, after a start", resting);
     [hard, living, resting]
         .into_iter()

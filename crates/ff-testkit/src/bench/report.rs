@@ -158,7 +158,7 @@ impl Report {
         text += "\nms and MB (10^6 bytes); ratio: median over pairs (25th to 75th percentile); p99 from 1,000 samples\n";
         for row in &self.rows {
             for note in &row.notes {
-                text += &format!("- {}: {note}\n", row.what);
+                text += &format!("- {}: {note}\n", row.what.trim_start());
             }
         }
         text += &format!("\n{}", self.machine.text());

@@ -59,8 +59,8 @@ async fn measure(
     };
     let server = Server::start(&bench.settings, Kind::Docker { pool: 0 }).await?;
     let who = format!("bench-{name}");
-    let (client, http) = (server.client(&who)?, server.http().as_user(&who));
-    let vm = user::first_use(&client).await?;
+    let (client, http) = (server.client(&who)?, server.http().of_user(&who));
+    let vm = user::first_use(&client).await?.vm;
     for terminal in client
         .engine()
         .terminals(&ff_client::TerminalPlace::Vm(vm.id.clone()))

@@ -9,18 +9,30 @@ use ff_protocol::TerminalId;
 use ff_protocol::terminal::CreateTerminal;
 use ff_protocol::vm::{Vm, VmState};
 
+use super::clock::timed;
+
 /// The command. What is typed is echoed, so its answer must differ from it.
 const TYPED: &str = "echo usable-$((6*7))\n";
 const ANSWER: &str = "usable-42";
 const DEADLINE: Duration = Duration::from_secs(120);
 
+/// A VM that was used for the first time.
+#[derive(Debug)]
+pub struct Used {
+    /// The VM.
+    pub vm: Vm,
+    /// Milliseconds until `POST /api/vms` had answered.
+    pub answered: f64,
+}
+
 /// Asks for the user's VM and types a command in it; returns once the command's output is there.
 ///
 /// # Errors
 /// A call fails, or the output does not come in time.
-pub async fn first_use(client: &CloudClient) -> Result<Vm> {
+pub async fn first_use(client: &CloudClient) -> Result<Used> {
     let work = async {
-        let vm = client.create_vm(None).await?;
+        let asked = async { Ok(client.create_vm(None).await?) };
+        let (answered, vm) = timed(asked).await?;
         anyhow::ensure!(
             vm.state == VmState::Running,
             "the VM does not run: {:?}",
@@ -29,7 +41,7 @@ pub async fn first_use(client: &CloudClient) -> Result<Vm> {
         let (_, mut socket) = open(client, &vm).await?;
         socket.input().send(TYPED).await?;
         read_until(&mut socket, |seen| seen.contains(ANSWER)).await?;
-        Ok(vm)
+        Ok(Used { vm, answered })
     };
     tokio::time::timeout(DEADLINE, work)
         .await

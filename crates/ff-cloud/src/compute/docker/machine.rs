@@ -29,7 +29,11 @@ pub fn body(
     ContainerCreateBody {
         hostname: Some(hostname(vm)),
         image: Some(spec.image.to_owned()),
-        env: Some(vec![format!("FF_VM_ID={vm}")]),
+        env: Some(vec![
+            format!("FF_VM_ID={vm}"),
+            "FF_AGENT_TOKEN_FILE=-".to_owned(),
+        ]),
+        open_stdin: Some(true),
         labels: Some(names::labels(instance_id, vm)),
         host_config: Some(host_config(vm, spec.limits, settings)),
         ..Default::default()

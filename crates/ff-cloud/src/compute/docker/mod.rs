@@ -1,7 +1,6 @@
 //! VMs as containers of a Docker engine. A VM is the container `ff-vm-<id>` on the volume
 //! `ff-home-<id>`; both carry labels with the server's instance id and the VM's id.
 
-use std::path::Path;
 use std::time::Duration;
 
 use bollard::models::{
@@ -15,9 +14,9 @@ use ff_protocol::VmId;
 use ff_protocol::limits::{Applied, Limits};
 use futures_util::stream::BoxStream;
 
-use self::archive::FileEntry;
 use self::engine::{CallError, Engine, is_status, unless};
-use super::{Answer, Belonging, ComputeError, Finding, Machine, Provider, Spec, TOKEN_FILE};
+use self::tokens::Tokens;
+use super::{Answer, Belonging, ComputeError, Finding, Machine, Provider, Spec};
 use crate::agent::AgentToken;
 use crate::config::{Config, VmSettings};
 use crate::identity::Identity;
@@ -34,6 +33,7 @@ mod logs;
 mod machine;
 mod names;
 mod power;
+mod tokens;
 
 pub use names::{INSTANCE_LABEL, VM_LABEL, container_name, home_name};
 
@@ -41,13 +41,13 @@ pub use names::{INSTANCE_LABEL, VM_LABEL, container_name, home_name};
 const PROVIDER: &str = "docker";
 const CONFLICT: u16 = 409;
 const MISSING: u16 = 404;
-const AGENT_UID: u64 = 1000;
 
 /// The Docker provider. It makes no connection until it is asked something, so a server starts
 /// without an engine and finds it when it comes.
 #[derive(Debug)]
 pub struct DockerProvider {
     engine: Engine,
+    tokens: Tokens,
     instance_id: String,
     /// Name of the image, as the operator set it.
     image: String,
@@ -76,6 +76,7 @@ impl DockerProvider {
     ) -> Result<Self, ComputeError> {
         Ok(Self {
             engine: Engine::new(host),
+            tokens: Tokens::default(),
             instance_id: identity.instance_id().to_owned(),
             authorities: authorities::read(&config.vm.extra_ca)?,
             image: config.image.clone(),
@@ -209,27 +210,24 @@ impl Provider for DockerProvider {
     }
 
     fn write_token<'a>(&'a self, vm: &'a VmId, token: &'a AgentToken) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let entry = FileEntry {
-                path: Path::new(TOKEN_FILE),
-                uid: AGENT_UID,
-                mode: 0o400,
-                content: token.expose().as_bytes(),
-            };
-            archive::upload(&self.engine, &container_name(vm), entry).await
-        })
+        Box::pin(self.tokens.hold(&self.engine, vm, token))
     }
 
     fn start<'a>(&'a self, vm: &'a VmId) -> Answer<'a, ()> {
         Box::pin(async move {
             let name = container_name(vm);
+            let token = self.tokens.take(vm);
             let docker = self.engine.client().await?;
             let question = docker.start_container(&name, None::<StartContainerOptions>);
             match self.engine.call("start a container", question).await {
                 Err(error) if is_status(&error, MISSING) => {
-                    Err(ComputeError::MachineMissing(vm.clone()))
+                    return Err(ComputeError::MachineMissing(vm.clone()));
                 }
-                started => Ok(started?),
+                started => started?,
+            }
+            match token {
+                Some(token) => token.give().await,
+                None => Ok(()),
             }
         })
     }
@@ -287,6 +285,10 @@ impl Provider for DockerProvider {
 
     fn watch(&self) -> Answer<'_, BoxStream<'static, VmId>> {
         Box::pin(self.events())
+    }
+
+    fn home_name(&self, vm: &VmId) -> String {
+        home_name(vm)
     }
 
     fn belongings(&self) -> Answer<'_, Vec<Belonging>> {

@@ -287,6 +287,11 @@ impl Provider for ProcessProvider {
         })
     }
 
+    fn home_name(&self, vm: &VmId) -> String {
+        let home = Place::of(&self.shared.root, vm).home();
+        home.display().to_string()
+    }
+
     fn belongings(&self) -> Answer<'_, Vec<Belonging>> {
         Box::pin(async move {
             let mut homes = Vec::new();
@@ -294,10 +299,7 @@ impl Provider for ProcessProvider {
                 if self.home_exists(&vm).await? {
                     homes.push(Belonging {
                         kind: BelongingKind::Home,
-                        id: Place::of(&self.shared.root, &vm)
-                            .home()
-                            .display()
-                            .to_string(),
+                        id: self.home_name(&vm),
                         vm_id: Some(vm),
                     });
                 }

@@ -34,12 +34,18 @@ impl VmService {
     }
 
     pub(super) async fn begin_resume(&self, row: &Model, change: Change) -> Result<bool> {
+        let (service, row) = (self.clone(), row.clone());
+        self.to_its_end(async move { service.mark_and_drive(row, change).await })
+            .await
+    }
+
+    async fn mark_and_drive(&self, row: Model, change: Change) -> Result<bool> {
         let cause = change.cause;
-        if !self.transition(row, VmState::Resuming, change).await? {
+        if !self.transition(&row, VmState::Resuming, change).await? {
             return Ok(false);
         }
         fault::point(Point::ResumeMarked);
-        let id = view::id(row)?;
+        let id = view::id(&row)?;
         if let Some(row) = vms::get(self.0.db.write(), &id).await? {
             self.drive_up(row, cause)?;
         }
@@ -79,8 +85,17 @@ impl VmService {
             let token = self.run_machine(id, row, &mut made).await?;
             self.agent_up(id, &token).await
         };
+        let turn = match cause {
+            Some(super::USER) => &self.0.wanted_now,
+            _ => &self.0.wanted_soon,
+        };
+        let in_turn = async {
+            // Never closed, so there is always a turn.
+            let _turn = turn.acquire().await;
+            tokio::time::timeout(limit, work).await
+        };
         let outcome = tokio::select! {
-            outcome = tokio::time::timeout(limit, work) => outcome,
+            outcome = in_turn => outcome,
             () = driving.unwanted.cancelled() => {
                 Ok(Err(Fault::new(Cause::Interrupted, "the VM is not wanted any more")))
             }

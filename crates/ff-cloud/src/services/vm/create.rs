@@ -28,7 +28,9 @@ impl VmService {
         loop {
             self.refuse_when_stopping()?;
             let Some(row) = vms::live_of(self.0.db.read(), user).await? else {
-                made |= self.begin(user).await?;
+                let (service, user) = (self.clone(), user.clone());
+                let begun = self.to_its_end(async move { service.begin(&user).await });
+                made |= begun.await?;
                 continue;
             };
             match row.state.into() {
@@ -116,7 +118,8 @@ impl VmService {
         fault::point(Point::Entered);
         tracing::info!(vm = %row.id, user = row.user_id, "VM entered");
         self.0.drivers.changed();
-        self.drive_up(row, None)?;
+        let cause = user.map(|_| super::USER);
+        self.drive_up(row, cause)?;
         Ok(true)
     }
 }

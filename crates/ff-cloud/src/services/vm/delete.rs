@@ -18,7 +18,7 @@ impl VmService {
     /// `not_found`, also when it is another user's; `compute_unavailable` when it could not be
     /// finished now.
     pub async fn delete(&self, id: &VmId, user: Option<&UserId>) -> Result<()> {
-        self.owned(id, user).await?;
+        self.owned_or_leaving(id, user).await?;
         loop {
             let row = self.row(id).await?;
             let marked = VmState::from(row.state) == VmState::Terminating

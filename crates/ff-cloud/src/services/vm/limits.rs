@@ -1,10 +1,9 @@
 //! What a VM may use.
 
 use ff_protocol::limits::{Applied, ChangeLimits, Limits, VmLimits};
-use ff_protocol::vm::VmState;
 use ff_protocol::{ErrorCode, UserId, VmId};
 
-use super::{VmService, wake};
+use super::VmService;
 use crate::db::entity::vm::Model;
 use crate::db::vms;
 use crate::fault::{self, Point};
@@ -53,9 +52,6 @@ impl VmService {
     ) -> Result<VmLimits> {
         self.get(id, user).await?;
         let row = self.row(id).await?;
-        if VmState::from(row.state) == VmState::Terminating {
-            return Err(wake::gone());
-        }
         let limits = changed(self.limits_of(&row), ask)?;
         vms::set_limits(self.0.db.write(), id, limits, true).await?;
         fault::point(Point::LimitsNoted);

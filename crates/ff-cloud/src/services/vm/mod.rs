@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use ff_protocol::vm::VmState;
 use ff_protocol::{ErrorCode, VmId};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tracing::Instrument;
 
 use self::drivers::Drivers;
@@ -31,12 +31,14 @@ mod activity;
 mod bring_up;
 mod create;
 mod delete;
+mod differences;
 mod drivers;
 mod failure;
 mod idle;
 mod leases;
 mod limits;
 mod live;
+mod mend;
 mod onboarding;
 mod pool;
 mod reconcile;
@@ -52,6 +54,7 @@ mod wake;
 mod watch;
 
 pub use activity::Idle;
+pub use differences::{Difference, Kind};
 pub use settings::{PoolSettings, Settings};
 pub use standing::{Moves, Standing};
 pub(crate) use wake::suspended;
@@ -65,6 +68,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Time the programs in a VM get to end by themselves when it is stopped.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 const PAGE: u64 = 200;
+/// VMs that come up at a time because somebody waits for them.
+const WANTED_NOW: usize = 64;
+/// Others that come up at a time: restarts, and VMs for the pool.
+const WANTED_SOON: usize = 8;
 
 /// Why a VM woke, in its account: somebody wanted something of it.
 const USER: &str = "user";
@@ -92,6 +99,10 @@ struct Inner {
     images: Images,
     /// Asks for a pass of the reconciler.
     kick: Notify,
+    /// Turns of VMs that come up because somebody waits for them.
+    wanted_now: Semaphore,
+    /// Turns of all others: after a crash of the host they are many.
+    wanted_soon: Semaphore,
 }
 
 impl VmService {
@@ -117,6 +128,8 @@ impl VmService {
             pool: PoolState::default(),
             images: Images::default(),
             kick: Notify::new(),
+            wanted_now: Semaphore::new(WANTED_NOW),
+            wanted_soon: Semaphore::new(WANTED_SOON),
         }))
     }
 
@@ -131,9 +144,19 @@ impl VmService {
         self.0.pool.kick();
     }
 
+    /// Asks for a pass of the reconciler now.
+    pub fn reconcile_soon(&self) {
+        self.0.kick.notify_one();
+    }
+
     /// Whether the provider answers.
     pub async fn compute_answers(&self) -> bool {
         self.0.provider.ping().await.is_ok()
+    }
+
+    /// How the provider names a VM's home.
+    pub fn home_name(&self, id: &VmId) -> String {
+        self.0.provider.home_name(id)
     }
 
     /// Ends the machines that must not outlive the server.
@@ -248,6 +271,20 @@ impl VmService {
             }
         };
         self.0.lifecycle.tasks.spawn(work.in_current_span());
+    }
+
+    /// Does something as a task of the server and waits for it: who asked may go away in the
+    /// middle, and what was begun is brought to its end all the same.
+    async fn to_its_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        let (tell, told) = oneshot::channel();
+        self.spawn(async move {
+            // Nobody may be left to be told.
+            let _ = tell.send(work.await);
+        });
+        told.await.unwrap_or_else(|_| Err(stopping()))
     }
 
     fn refuse_when_stopping(&self) -> Result<()> {

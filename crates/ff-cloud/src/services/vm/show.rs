@@ -9,6 +9,7 @@ use ff_protocol::{Page, Timestamp, UserId, VmId};
 
 use super::activity::{plan, why};
 use super::idle::Activity;
+use super::wake::gone;
 use super::{PAGE, VmService, view};
 use crate::db::entity::vm::Model;
 use crate::db::{usage, vms};
@@ -38,7 +39,7 @@ impl VmService {
     /// A VM: of this user, or anyone's for `None`. Someone else's is not found.
     ///
     /// # Errors
-    /// `not_found`.
+    /// `not_found`; `gone` while it is being removed.
     pub async fn get(&self, id: &VmId, user: Option<&UserId>) -> Result<Vm> {
         self.shown(&self.owned(id, user).await?)
     }
@@ -46,7 +47,7 @@ impl VmService {
     /// As [`Self::get`], with why it is awake and when it will sleep. Wakes nothing.
     ///
     /// # Errors
-    /// `not_found`.
+    /// `not_found`; `gone` while it is being removed.
     pub async fn show(&self, id: &VmId, user: Option<&UserId>) -> Result<Vm> {
         let row = self.owned(id, user).await?;
         let mut vm = self.shown(&row)?;
@@ -59,7 +60,17 @@ impl VmService {
         Ok(vm)
     }
 
-    pub(super) async fn owned(&self, id: &VmId, user: Option<&UserId>) -> Result<Model> {
+    /// The row of a user's VM that is not being removed.
+    async fn owned(&self, id: &VmId, user: Option<&UserId>) -> Result<Model> {
+        let row = self.owned_or_leaving(id, user).await?;
+        match VmState::from(row.state) {
+            VmState::Terminating => Err(gone()),
+            _ => Ok(row),
+        }
+    }
+
+    /// The row of a user's VM.
+    pub(super) async fn owned_or_leaving(&self, id: &VmId, user: Option<&UserId>) -> Result<Model> {
         let row = self.row(id).await?;
         let theirs = row
             .user_id
@@ -109,7 +120,7 @@ impl VmService {
     /// The last lines a VM's agent wrote, also of one that failed to start.
     ///
     /// # Errors
-    /// `not_found`; `compute_unavailable`.
+    /// `not_found`, `gone`; `compute_unavailable`.
     pub async fn logs(&self, id: &VmId, user: Option<&UserId>, lines: usize) -> Result<VmLogs> {
         self.owned(id, user).await?;
         let lines = self.0.provider.logs(id, lines.clamp(1, MOST_LINES)).await?;
@@ -119,7 +130,7 @@ impl VmService {
     /// What a VM did, the oldest first, from `after` on.
     ///
     /// # Errors
-    /// `not_found`.
+    /// `not_found`; `gone` while it is being removed.
     pub async fn usage(
         &self,
         id: &VmId,

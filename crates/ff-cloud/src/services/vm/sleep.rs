@@ -56,12 +56,20 @@ impl VmService {
         match (row.state.into(), tier) {
             (VmState::Terminating | VmState::Terminated, _) => return Err(wake::gone()),
             (VmState::Stopped, _) | (VmState::Frozen, SuspendTier::Frozen) => {}
-            (VmState::Frozen, SuspendTier::Stopped) => self.deepen(&row, ask.why.1).await?,
+            (VmState::Frozen, SuspendTier::Stopped) => {
+                let service = self.clone();
+                self.to_its_end(async move { service.deepen(&row, ask.why.1).await })
+                    .await?;
+            }
             (VmState::Running, SuspendTier::Frozen) if !self.0.provider.can_freeze() => {
                 let detail = "this server's VMs cannot be frozen";
                 return Err(Error::refused(ErrorCode::Conflict, detail).hint("ask for `stopped`"));
             }
-            (VmState::Running, _) => self.put_to_sleep(&row, ask).await?,
+            (VmState::Running, _) => {
+                let service = self.clone();
+                self.to_its_end(async move { service.put_to_sleep(&row, ask).await })
+                    .await?;
+            }
             (state, _) => {
                 let detail = format!("the VM is {}", view::word(state));
                 return Err(

@@ -147,7 +147,11 @@ impl VmService {
                     "its agent had not answered for {} s, so it was started again",
                     silent.as_secs()
                 );
-                self.start_again(&row, Cause::Unreachable, &text).await
+                let service = self.clone();
+                self.to_its_end(async move {
+                    service.start_again(&row, Cause::Unreachable, &text).await
+                })
+                .await
             }
             _ => self.note_ended(id).await,
         }
@@ -156,6 +160,12 @@ impl VmService {
     /// Takes note that the machine of a VM that should run has ended or is gone, and starts it
     /// again: at once, later, or, if it ends again and again, no more.
     pub(super) async fn note_ended(&self, id: &VmId) -> Result<()> {
+        let (service, id) = (self.clone(), id.clone());
+        self.to_its_end(async move { service.judge_end(&id).await })
+            .await
+    }
+
+    async fn judge_end(&self, id: &VmId) -> Result<()> {
         // Read and look again: both may have changed since.
         let Some(row) = vms::get(self.0.db.write(), id).await? else {
             return Ok(());
@@ -213,7 +223,11 @@ impl VmService {
         let ran = row.state_since.map_or(restart::STABLE, |since| {
             (clock::now() - since).to_std().unwrap_or_default()
         });
-        let before = u32::try_from(row.restarts).unwrap_or_default();
+        // One that ended while no server looked, perhaps with its host, is no sign of a loop.
+        let before = match self.0.live.last_words(&id) {
+            Some(_) => u32::try_from(row.restarts).unwrap_or_default(),
+            None => 0,
+        };
         let (cause, text, restart) = match restart::judge(before, ran) {
             Next::Again { count, after } => {
                 let at = TimeDelta::from_std(after)
