@@ -125,7 +125,7 @@ impl VmService {
             }
             self.wait_for_quiet().await;
             match self.tend_pool().await {
-                Ok(failed) if failed == 0 => failures = 0,
+                Ok(0) => failures = 0,
                 outcome => {
                     if let Err(error) = outcome {
                         tracing::warn!(error = %error::chain(&error), "the pool could not be filled");
