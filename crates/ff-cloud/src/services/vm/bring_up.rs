@@ -104,6 +104,7 @@ impl VmService {
             ),
         };
         self.clean_up(id, row, made).await;
+        fault::point(Point::CleanedUp);
         drop(driving);
         let reason = (fault.cause.as_str().to_owned(), fault.detail);
         let change = Change {
@@ -210,6 +211,7 @@ impl VmService {
                 if found.is_some() {
                     provider.stop(id, STOP_GRACE).await?;
                     provider.remove(id).await?;
+                    fault::point(Point::Unfit);
                 }
                 made.machine = true;
                 made.image = self.make_machine(id, row).await?;
@@ -249,6 +251,7 @@ impl VmService {
         let generation = vms::next_token(self.0.db.write(), id)
             .await
             .map_err(crate::Error::from)?;
+        fault::point(Point::TokenNumbered);
         let generation = u64::try_from(generation).unwrap_or_default();
         let token = self.0.identity.agent_token(id, generation);
         self.0.provider.write_token(id, &token).await?;
