@@ -225,7 +225,11 @@ impl VmService {
     /// answers its id if it is another.
     async fn make_machine(&self, id: &VmId, row: &Model) -> Result<Option<String>, Fault> {
         let limits = self.limits_of(row);
-        let named = row.image_id.as_deref().filter(|id| !id.is_empty());
+        // One that never came up has nothing to lose with its image, which may be why.
+        let named = row
+            .image_id
+            .as_deref()
+            .filter(|id| row.has_home && !id.is_empty());
         let spec = |image| Spec { image, limits };
         match self
             .0
@@ -233,7 +237,12 @@ impl VmService {
             .create(id, spec(named.unwrap_or(&row.image)))
             .await
         {
-            Ok(_) => return Ok(None),
+            Ok(_) if named.is_some() => return Ok(None),
+            Ok(_) => {
+                let machine = self.0.provider.inspect(id).await?;
+                let image = machine.map(|machine| machine.image_id);
+                return Ok(image.filter(|image| row.image_id.as_ref() != Some(image)));
+            }
             Err(ComputeError::ImageMissing(_)) if named.is_some() => {}
             Err(error) => return Err(error.into()),
         }
