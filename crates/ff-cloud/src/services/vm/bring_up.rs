@@ -19,6 +19,8 @@ use crate::{Result, clock, error};
 
 /// How long an agent may take to answer after its container has started.
 const AGENT_UP: Duration = Duration::from_secs(45);
+/// How long an engine may take to remove a machine that somebody else wants to be gone.
+const REMOVAL: Duration = Duration::from_secs(3);
 const KNOCK: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -76,8 +78,16 @@ impl VmService {
             if let Some(thawed) = self.wake_frozen(id, row).await? {
                 return Ok(thawed);
             }
-            let token = self.run_machine(id, row, &mut made).await?;
-            self.agent_up(id, &token).await
+            match self.run_and_greet(id, row, &mut made).await {
+                Err(fault) if !made.machine && self.is_being_removed(id, &fault).await => {
+                    tracing::warn!(
+                        why = fault.detail,
+                        "the container was removed meanwhile; it is made again"
+                    );
+                    self.run_and_greet(id, row, &mut made).await
+                }
+                outcome => outcome,
+            }
         };
         let outcome = tokio::select! {
             outcome = tokio::time::timeout(limit, work) => outcome,
@@ -113,6 +123,32 @@ impl VmService {
         };
         self.transition(row, VmState::Failed, change).await?;
         Ok(())
+    }
+
+    async fn run_and_greet(
+        &self,
+        id: &VmId,
+        row: &Model,
+        made: &mut Made,
+    ) -> Result<Running, Fault> {
+        let token = self.run_machine(id, row, made).await?;
+        self.agent_up(id, &token).await
+    }
+
+    /// Whether a machine could not be started because somebody removes it. An engine kills it
+    /// first, so that a restart may come in between.
+    async fn is_being_removed(&self, id: &VmId, fault: &Fault) -> bool {
+        if !matches!(fault.cause, Cause::Engine | Cause::Agent | Cause::Removed) {
+            return false;
+        }
+        let until = Instant::now() + REMOVAL;
+        loop {
+            match self.0.provider.inspect(id).await {
+                Ok(None) => return true,
+                Ok(Some(_)) if Instant::now() < until => tokio::time::sleep(LONGEST_PAUSE).await,
+                _ => return false,
+            }
+        }
     }
 
     /// What the row of a VM that came up becomes. One that had ended by itself goes on saying why.
