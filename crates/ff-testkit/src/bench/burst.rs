@@ -15,7 +15,7 @@ const USERS: usize = POOL as usize;
 
 pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     let server = Server::start(&bench.settings, Kind::Docker { pool: POOL }).await?;
-    let http = server.http().as_user("bench");
+    let http = server.http().speaking_as("bench");
     pool::full(&http).await?;
     let before = pool::look(&http).await?;
     let (mut each, mut last, mut bare) = (Vec::new(), Vec::new(), Vec::new());

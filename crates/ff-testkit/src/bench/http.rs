@@ -81,7 +81,7 @@ impl Http {
     }
 
     /// Speaks as this user of a server in development mode.
-    pub fn as_user(mut self, user: &str) -> Self {
+    pub fn speaking_as(mut self, user: &str) -> Self {
         self.user = Some(user.to_owned());
         self
     }

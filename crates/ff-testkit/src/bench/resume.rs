@@ -59,7 +59,7 @@ async fn measure(
     };
     let server = Server::start(&bench.settings, Kind::Docker { pool: 0 }).await?;
     let who = format!("bench-{name}");
-    let (client, http) = (server.client(&who)?, server.http().as_user(&who));
+    let (client, http) = (server.client(&who)?, server.http().speaking_as(&who));
     let vm = user::first_use(&client).await?;
     for terminal in client
         .engine()
