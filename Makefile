@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test bench lint image clean _setup _setup-test _build _build-agent _build-tests _image _lint
+.PHONY: help demo run test bench chaos lint image clean _setup _setup-test _build _build-agent _build-tests _image _lint
 
 PROFILE ?= dev
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -18,6 +18,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "PROFILE=release builds optimised; KEEP=1 leaves the demo running; DOCKER_HOST chooses another engine."
+	@echo "CHAOS=... is for ff-chaos: --seed N, --schedules N, --only POINT."
 	@echo "BENCH=... is for ff-bench: --quick, --only NAME, --samples N, --json FILE."
 
 demo: _setup _build _image ## show the whole chain on real Docker with the real CLI, each step checked
@@ -33,6 +34,9 @@ bench: export FF_VM_IMAGE := ff-vm:bench
 bench: _setup ## measure beside bare containers with an optimised build
 	@$(MAKE) --no-print-directory PROFILE=release _build _image
 	@$(TARGET_DIR)/release/ff-bench $(BENCH)
+
+chaos: _setup _build _image ## kill the server at each of its crash points, break what is under it
+	@$(BIN)/ff-chaos $(CHAOS)
 
 lint: ## check format and lints
 	@scripts/setup.sh lint

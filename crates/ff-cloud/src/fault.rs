@@ -3,15 +3,19 @@
 //! each was reached. Without `--dev` and the variables below they do nothing.
 //!
 //! `FF_CRASH_AT=NAME[:N]` kills the process when it comes to that point for the N-th time;
-//! `FF_CRASH_LOG=FILE` notes each point that is reached, a line each.
+//! `FF_CRASH_LOG=FILE` lists the points there are (`has NAME`) and notes each that is reached
+//! (`hit NAME`).
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use ff_protocol::ErrorCode;
 use rustix::process::{Signal, getpid, kill_process};
+
+use crate::{Error, Result};
 
 macro_rules! points {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
@@ -38,14 +42,20 @@ points! {
     Entered = "up.entered";
     /// It has a home and no machine.
     HomeMade = "up.home_made";
+    /// A machine that does not fit its row is gone, and another is not made.
+    Unfit = "up.unfit_gone";
     /// It has a machine without a token.
     MachineMade = "up.machine_made";
+    /// Its next token has a number, and its machine has another or none.
+    TokenNumbered = "up.token_numbered";
     /// It has a token and does not run.
     TokenWritten = "up.token_written";
     /// It runs, and nobody has spoken to its agent.
     MachineStarted = "up.machine_started";
     /// Its agent has answered, and its row does not say so.
     AgentAnswered = "up.agent_answered";
+    /// It did not come up and what was made is gone, and its row does not say so.
+    CleanedUp = "up.cleaned_up";
     /// A pooled VM has a user, and its agent was not asked.
     Claimed = "claim.committed";
     /// A VM is to wake; nothing is done.
@@ -64,6 +74,10 @@ points! {
     Stopped = "suspend.stopped";
     /// A frozen VM is thawed, to be stopped.
     DeepenThawed = "deepen.thawed";
+    /// Its agent executes again, and its row says frozen.
+    DeepenReleased = "deepen.released";
+    /// Its agent executes nothing more, and its row says frozen.
+    DeepenQuiesced = "deepen.quiesced";
     /// It is stopped, and its row says frozen.
     DeepenStopped = "deepen.stopped";
     /// A VM is to be removed; all is there.
@@ -78,45 +92,92 @@ points! {
     EraseBegun = "erase.begun";
     /// Its VM is gone too, and its own row is not.
     EraseVmGone = "erase.vm_gone";
-    /// A stopped VM's machine of the old image is gone.
+    /// The images of a stopped VM are kept, and nothing is changed.
+    ImagesKept = "upgrade.images_kept";
+    /// Its machine of the old image is gone.
     OldGone = "upgrade.old_gone";
     /// It has a machine of the new image, and its row names the old one.
     NewMade = "upgrade.new_made";
     /// The new machine has come up, and its row names the old image.
     NewProved = "upgrade.new_proved";
+    /// The new machine is stopped again, and its row names the old image.
+    NewStopped = "upgrade.new_stopped";
+    /// The new machine has not come up and is gone.
+    NewGone = "upgrade.new_gone";
+    /// It has a machine of the old image again, and its row does not say that it sleeps.
+    OldMade = "upgrade.old_made";
     /// Limits are in the row, and not in force.
     LimitsNoted = "limits.noted";
+    /// Limits are in force, and the row says that they wait.
+    LimitsApplied = "limits.applied";
+    /// A VM has lost its home, and its machine may run.
+    LossMarked = "loss.marked";
+    /// Its machine is stopped, and its row does not say that it failed.
+    LossStopped = "loss.stopped";
 }
 
 struct Plan {
-    at: Option<(String, AtomicU32)>,
+    at: Option<(Point, AtomicU32)>,
     log: Option<PathBuf>,
 }
 
 static PLAN: OnceLock<Plan> = OnceLock::new();
 
-/// Takes the plan from the environment; points do nothing before.
-pub fn arm() {
-    let at = std::env::var("FF_CRASH_AT").ok().map(|text| {
-        let (name, nth) = text.split_once(':').unwrap_or((&text, "1"));
-        let nth = nth.parse().unwrap_or(1);
-        (name.to_owned(), AtomicU32::new(nth))
-    });
+/// Takes the plan from the environment; points do nothing before. The log begins with all points.
+///
+/// # Errors
+/// `FF_CRASH_AT` names no point, or the log cannot be written.
+pub fn arm() -> Result<()> {
+    let at = std::env::var("FF_CRASH_AT")
+        .ok()
+        .map(|text| aim(&text))
+        .transpose()?;
     let log = std::env::var_os("FF_CRASH_LOG").map(PathBuf::from);
-    if at.is_some() || log.is_some() {
-        let _ = PLAN.set(Plan { at, log });
+    if at.is_none() && log.is_none() {
+        return Ok(());
     }
+    if let Some(path) = &log {
+        let all: String = Point::ALL
+            .iter()
+            .map(|point| format!("has {}\n", point.name()))
+            .collect();
+        append(path, &all).map_err(|source| Error::Io {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    let at = at.map(|(point, nth)| (point, AtomicU32::new(nth)));
+    let _ = PLAN.set(Plan { at, log });
+    Ok(())
+}
+
+fn aim(text: &str) -> Result<(Point, u32)> {
+    let (name, nth) = text.split_once(':').unwrap_or((text, "1"));
+    let point = Point::ALL.iter().find(|point| point.name() == name);
+    match (point, nth.parse()) {
+        (Some(point), Ok(nth @ 1..)) => Ok((*point, nth)),
+        _ => Err(Error::refused(
+            ErrorCode::Invalid,
+            format!("FF_CRASH_AT={text} names no crash point"),
+        )
+        .hint("give NAME or NAME:N; FF_CRASH_LOG=FILE lists the names")),
+    }
+}
+
+fn append(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// Comes to a crash point.
 pub fn point(point: Point) {
     let Some(plan) = PLAN.get() else { return };
     if let Some(path) = &plan.log {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        let _ = file.and_then(|mut file| file.write_all(format!("{}\n", point.name()).as_bytes()));
+        // What cannot be noted is missed by whoever counts.
+        let _ = append(path, &format!("hit {}\n", point.name()));
     }
-    if let Some((name, left)) = &plan.at
-        && name == point.name()
+    if let Some((at, left)) = &plan.at
+        && *at == point
         && left.fetch_sub(1, Ordering::SeqCst) == 1
     {
         let _ = kill_process(getpid(), Signal::KILL);
@@ -133,5 +194,15 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Point::ALL.len());
+    }
+
+    #[test]
+    fn what_names_no_point_is_refused() {
+        assert_eq!(aim("up.entered").unwrap(), (Point::Entered, 1));
+        assert_eq!(aim("up.entered:3").unwrap(), (Point::Entered, 3));
+        for text in ["", "up", "up.entered:0", "up.entered:x", "up.entered:"] {
+            let error = aim(text).unwrap_err().to_string();
+            assert!(error.contains("FF_CRASH_AT"), "{error}");
+        }
     }
 }

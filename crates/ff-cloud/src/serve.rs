@@ -22,7 +22,7 @@ pub async fn run(config: Config) -> Result<()> {
     let config = config.or_database(std::env::var("DATABASE_URL").ok());
     config.check()?;
     if config.dev {
-        fault::arm();
+        fault::arm()?;
     }
     let lifecycle = Lifecycle::new();
     lifecycle.watch_signals().map_err(|source| Error::Io {

@@ -1,9 +1,10 @@
 //! Stand-ins for what a test machine cannot reach, and the journey that uses them.
 //!
 //! [`messages`] plays the Anthropic Messages API, [`github`] plays GitHub's API and its git host, [`journey`] walks
-//! the main job from end to end, and [`bench`] measures it.
+//! the main job from end to end, [`bench`] measures it, and [`chaos`] kills the server in it.
 
 pub mod bench;
+pub mod chaos;
 pub mod github;
 pub mod journey;
 pub mod messages;

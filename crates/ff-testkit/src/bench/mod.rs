@@ -11,7 +11,7 @@ mod cold;
 mod crowd;
 mod docker;
 mod facts;
-mod http;
+pub(crate) mod http;
 mod memory;
 mod pool;
 mod reconcile;
@@ -20,7 +20,7 @@ mod resume;
 mod server;
 mod settings;
 pub mod stats;
-mod user;
+pub(crate) mod user;
 
 use anyhow::Result;
 use clap::ValueEnum;

@@ -48,6 +48,22 @@ pub async fn first_use(client: &CloudClient) -> Result<Used> {
         .context("no output of the first command")?
 }
 
+/// Types a command in a new terminal of a VM; returns once its output is there.
+///
+/// # Errors
+/// As [`first_use`].
+pub async fn command(client: &CloudClient, vm: &Vm) -> Result<TerminalId> {
+    let work = async {
+        let (id, mut socket) = open(client, vm).await?;
+        socket.input().send(TYPED).await?;
+        read_until(&mut socket, |seen| seen.contains(ANSWER)).await?;
+        Ok(id)
+    };
+    tokio::time::timeout(DEADLINE, work)
+        .await
+        .context("no output of the command")?
+}
+
 /// Opens a new terminal of a VM, awake or not; returns once its first byte is there.
 ///
 /// # Errors

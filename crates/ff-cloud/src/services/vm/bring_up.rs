@@ -19,6 +19,8 @@ use crate::{Result, clock, error};
 
 /// How long an agent may take to answer after its container has started.
 const AGENT_UP: Duration = Duration::from_secs(45);
+/// How long an engine may take to remove a machine that somebody else wants to be gone.
+const REMOVAL: Duration = Duration::from_secs(3);
 const KNOCK: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -82,8 +84,16 @@ impl VmService {
             if let Some(thawed) = self.wake_frozen(id, row).await? {
                 return Ok(thawed);
             }
-            let token = self.run_machine(id, row, &mut made).await?;
-            self.agent_up(id, &token).await
+            match self.run_and_greet(id, row, &mut made).await {
+                Err(fault) if !made.machine && self.is_being_removed(id, &fault).await => {
+                    tracing::warn!(
+                        why = fault.detail,
+                        "the container was removed meanwhile; it is made again"
+                    );
+                    self.run_and_greet(id, row, &mut made).await
+                }
+                outcome => outcome,
+            }
         };
         let turn = match cause {
             Some(super::USER) => &self.0.wanted_now,
@@ -119,6 +129,7 @@ impl VmService {
             ),
         };
         self.clean_up(id, row, made).await;
+        fault::point(Point::CleanedUp);
         drop(driving);
         let reason = (fault.cause.as_str().to_owned(), fault.detail);
         let change = Change {
@@ -127,6 +138,32 @@ impl VmService {
         };
         self.transition(row, VmState::Failed, change).await?;
         Ok(())
+    }
+
+    async fn run_and_greet(
+        &self,
+        id: &VmId,
+        row: &Model,
+        made: &mut Made,
+    ) -> Result<Running, Fault> {
+        let token = self.run_machine(id, row, made).await?;
+        self.agent_up(id, &token).await
+    }
+
+    /// Whether a machine could not be started because somebody removes it. An engine kills it
+    /// first, so that a restart may come in between.
+    async fn is_being_removed(&self, id: &VmId, fault: &Fault) -> bool {
+        if !matches!(fault.cause, Cause::Engine | Cause::Agent | Cause::Removed) {
+            return false;
+        }
+        let until = Instant::now() + REMOVAL;
+        loop {
+            match self.0.provider.inspect(id).await {
+                Ok(None) => return true,
+                Ok(Some(_)) if Instant::now() < until => tokio::time::sleep(LONGEST_PAUSE).await,
+                _ => return false,
+            }
+        }
     }
 
     /// What the row of a VM that came up becomes. One that had ended by itself goes on saying why.
@@ -225,6 +262,7 @@ impl VmService {
                 if found.is_some() {
                     provider.stop(id, STOP_GRACE).await?;
                     provider.remove(id).await?;
+                    fault::point(Point::Unfit);
                 }
                 made.machine = true;
                 made.image = self.make_machine(id, row).await?;
@@ -238,7 +276,11 @@ impl VmService {
     /// answers its id if it is another.
     async fn make_machine(&self, id: &VmId, row: &Model) -> Result<Option<String>, Fault> {
         let limits = self.limits_of(row);
-        let named = row.image_id.as_deref().filter(|id| !id.is_empty());
+        // One that never came up has nothing to lose with its image, which may be why.
+        let named = row
+            .image_id
+            .as_deref()
+            .filter(|id| row.has_home && !id.is_empty());
         let spec = |image| Spec { image, limits };
         match self
             .0
@@ -246,7 +288,12 @@ impl VmService {
             .create(id, spec(named.unwrap_or(&row.image)))
             .await
         {
-            Ok(_) => return Ok(None),
+            Ok(_) if named.is_some() => return Ok(None),
+            Ok(_) => {
+                let machine = self.0.provider.inspect(id).await?;
+                let image = machine.map(|machine| machine.image_id);
+                return Ok(image.filter(|image| row.image_id.as_ref() != Some(image)));
+            }
             Err(ComputeError::ImageMissing(_)) if named.is_some() => {}
             Err(error) => return Err(error.into()),
         }
@@ -264,6 +311,7 @@ impl VmService {
         let generation = vms::next_token(self.0.db.write(), id)
             .await
             .map_err(crate::Error::from)?;
+        fault::point(Point::TokenNumbered);
         let generation = u64::try_from(generation).unwrap_or_default();
         let token = self.0.identity.agent_token(id, generation);
         self.0.provider.write_token(id, &token).await?;

@@ -59,6 +59,7 @@ impl VmService {
             Some(_) => self.0.provider.set_limits(id, limits).await?,
             None => Applied::NextResume,
         };
+        fault::point(Point::LimitsApplied);
         if applied == Applied::Now {
             vms::set_limits(self.0.db.write(), id, limits, false).await?;
         }

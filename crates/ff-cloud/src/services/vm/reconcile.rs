@@ -15,6 +15,7 @@ use super::{PAGE, STOP_GRACE, VmService, view};
 use crate::compute::{BelongingKind, Machine};
 use crate::db::entity::vm::Model;
 use crate::db::vms::{self, Change};
+use crate::fault::{self, Point};
 use crate::{Result, clock, error};
 
 const EVERY: Duration = Duration::from_secs(30);
@@ -269,7 +270,9 @@ impl VmService {
             .transition(row, VmState::Resuming, change.clone())
             .await?
         {
+            fault::point(Point::LossMarked);
             self.0.provider.stop(id, STOP_GRACE).await?;
+            fault::point(Point::LossStopped);
             self.transition_from(id, VmState::Resuming, VmState::Failed, change)
                 .await?;
         }

@@ -191,11 +191,15 @@ impl VmService {
         };
         let asked = async {
             self.release(row).await?;
+            fault::point(Point::DeepenReleased);
             let agent = self.0.agents.client(&self.endpoint(row)?).await?;
             agent.quiesce(&quiesce, AGENT_CALL).await.map_err(failure)
         };
         let quiesced = match tokio::time::timeout(2 * AGENT_CALL, asked).await {
-            Ok(Ok(quiesced)) => Some(quiesced),
+            Ok(Ok(quiesced)) => {
+                fault::point(Point::DeepenQuiesced);
+                Some(quiesced)
+            }
             Ok(Err(error)) if error.code() == ErrorCode::Busy => {
                 drop(driving);
                 self.resume(row, super::USER).await?;

@@ -127,6 +127,7 @@ impl VmService {
         self.keep_images(&[image])
             .await
             .map_err(|error| error::chain(&error))?;
+        fault::point(Point::ImagesKept);
         self.0.provider.remove(id).await.map_err(said)?;
         fault::point(Point::OldGone);
         let spec = Spec {
@@ -143,17 +144,22 @@ impl VmService {
         self.0.agents.forget(id);
         up?;
         fault::point(Point::NewProved);
-        self.0.provider.stop(id, STOP_GRACE).await.map_err(said)
+        let stopped = self.0.provider.stop(id, STOP_GRACE).await.map_err(said);
+        fault::point(Point::NewStopped);
+        stopped
     }
 
     async fn go_back(&self, id: &VmId, row: &Model, old: &str) -> Result<(), ComputeError> {
         self.0.provider.stop(id, STOP_GRACE).await?;
         self.0.provider.remove(id).await?;
+        fault::point(Point::NewGone);
         let spec = Spec {
             image: old,
             limits: self.limits_of(row),
         };
-        self.0.provider.create(id, spec).await.map(|_| ())
+        self.0.provider.create(id, spec).await?;
+        fault::point(Point::OldMade);
+        Ok(())
     }
 
     /// Keeps the images that live VMs are made from, and these.

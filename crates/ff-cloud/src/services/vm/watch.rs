@@ -8,6 +8,7 @@ use ff_protocol::VmId;
 use ff_protocol::agent::{Health, NoticeKind};
 use ff_protocol::vm::VmState;
 use futures_util::StreamExt;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -218,7 +219,18 @@ impl VmService {
         })
     }
 
+    /// In a task of its own: the one that hears the VM may be who asks, and ends with it.
     async fn start_again(&self, row: &Model, cause: Cause, text: &str) -> Result<()> {
+        let (tell, told) = oneshot::channel();
+        let (service, row, text) = (self.clone(), row.clone(), text.to_owned());
+        self.spawn(async move {
+            // Whoever asked may have gone; the work is done all the same.
+            let _ = tell.send(service.start_again_now(&row, cause, &text).await);
+        });
+        told.await.unwrap_or_else(|_| Err(super::stopping()))
+    }
+
+    async fn start_again_now(&self, row: &Model, cause: Cause, text: &str) -> Result<()> {
         let id = view::id(row)?;
         let ran = row.state_since.map_or(restart::STABLE, |since| {
             (clock::now() - since).to_std().unwrap_or_default()

@@ -1,0 +1,218 @@
+//! What is broken by hand, beside the kills at crash points.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures_util::future::join_all;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::random::Random;
+use super::schedule::Need;
+use super::world::World;
+use super::{GUEST, SLEEPER};
+
+const SOON: Duration = Duration::from_secs(90);
+/// First requests of one user at once.
+const CROWD: usize = 20;
+/// Requests that race a freeze, at once, and how often.
+const RACERS: usize = 6;
+const RACES: usize = 3;
+
+/// Something that breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The agent in a VM is killed.
+    AgentKilled,
+    /// A VM's container is killed.
+    ContainerKilled,
+    /// It is removed.
+    ContainerRemoved,
+    /// It is removed, and its volume with it.
+    VolumeRemoved,
+    /// Requests come while a VM is frozen.
+    FreezeRace,
+    /// The server is killed while a user's first requests are under way.
+    CrowdKilled,
+}
+
+impl Fault {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::AgentKilled,
+        Self::ContainerKilled,
+        Self::ContainerRemoved,
+        Self::VolumeRemoved,
+        Self::FreezeRace,
+        Self::CrowdKilled,
+    ];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AgentKilled => "agent.killed",
+            Self::ContainerKilled => "container.killed",
+            Self::ContainerRemoved => "container.removed",
+            Self::VolumeRemoved => "volume.removed",
+            Self::FreezeRace => "freeze.race",
+            Self::CrowdKilled => "crowd.killed",
+        }
+    }
+}
+
+impl World {
+    /// Breaks it, and looks at what comes of it.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub async fn suffer(&mut self, fault: Fault, random: &mut Random) -> Result<()> {
+        self.start(None, 0).await?;
+        match fault {
+            Fault::AgentKilled => self.ends(GUEST, AGENT, "exited").await?,
+            Fault::ContainerKilled => self.ends(GUEST, &["kill"], "exited").await?,
+            Fault::ContainerRemoved => {
+                self.ends(GUEST, &["rm", "--force"], "container_removed")
+                    .await?;
+            }
+            Fault::VolumeRemoved => {
+                let vm = self.bring(GUEST, Need::Running).await?;
+                self.kill().await?;
+                self.lose(&vm).await?;
+                self.start(None, 0).await?;
+                self.verdict().await?;
+                self.loss_is_told(GUEST, &vm).await?;
+            }
+            Fault::FreezeRace => self.freeze_race().await?,
+            Fault::CrowdKilled => self.crowd_killed(random).await?,
+        }
+        self.verdict().await
+    }
+
+    /// Ends a VM of its own by this command, and waits until it runs again and tells why.
+    async fn ends(&mut self, user: &str, command: &[&str], reason: &str) -> Result<()> {
+        // A new one each time: what ends often is started again later.
+        self.bring(user, Need::None).await?;
+        let vm = self.bring(user, Need::Running).await?;
+        let before = self.row(user).await?.and_then(|row| row.machine_start);
+        let container = format!("ff-vm-{vm}");
+        match command {
+            [script] if script.contains('\n') => {
+                let exec = ["exec", &container, "sh", "-c", script];
+                // It may end with the VM.
+                let _ = self.docker.command(exec).outcome().await?;
+            }
+            command => {
+                let args = command.iter().copied().chain([container.as_str()]);
+                self.docker.run(args).await?;
+            }
+        }
+        let begun = Instant::now();
+        loop {
+            let row = self.row(user).await?.context("the VM is gone")?;
+            if row.state == "RUNNING" && row.machine_start != before {
+                let told = row.reason_code.as_deref();
+                // An engine kills what it removes: the end may be seen first.
+                let told_end = command.contains(&"rm") && told == Some("exited");
+                ensure!(told == Some(reason) || told_end, "the reason is {told:?}");
+                break;
+            }
+            let (state, told) = (&row.state, &row.reason_code);
+            ensure!(
+                begun.elapsed() < SOON,
+                "it is {state} ({told:?}), and not new"
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.verdict().await?;
+        self.command_works(user).await
+    }
+
+    /// Terminals are asked for while the VM is frozen again and again: what was answered with
+    /// success is there, and what was refused is not, also after the last thaw.
+    async fn freeze_race(&mut self) -> Result<()> {
+        let vm = self.bring(SLEEPER, Need::Running).await?;
+        let path = format!("/api/vms/{vm}/terminals");
+        let (mut made, mut refused) = (BTreeSet::new(), BTreeSet::new());
+        for race in 0..RACES {
+            let ask = async |nth: usize| {
+                let name = format!("race-{race}-{nth}");
+                tokio::time::sleep(Duration::from_millis(10 * nth as u64)).await;
+                let body = json!({"name": name});
+                let answer = self.call(SLEEPER, Method::POST, &path, body).await?;
+                let body = answer.body;
+                anyhow::Ok((name, answer.status, body))
+            };
+            let suspend = async {
+                for _ in 0..RACERS {
+                    let suspend = format!("/api/vms/{vm}/suspend");
+                    let tier = json!({"tier": "frozen"});
+                    self.call(SLEEPER, Method::POST, &suspend, tier).await?;
+                    tokio::time::sleep(Duration::from_millis(15)).await;
+                }
+                anyhow::Ok(())
+            };
+            let (answers, slept) = tokio::join!(join_all((0..RACERS).map(ask)), suspend);
+            slept?;
+            for answer in answers {
+                let (name, status, body) = answer?;
+                match status.as_u16() {
+                    200..300 => drop(made.insert((name, body["id"].to_string()))),
+                    _ => drop(refused.insert((name, body["code"].to_string()))),
+                }
+            }
+        }
+        self.bring(SLEEPER, Need::Running).await?;
+        self.verdict().await?;
+        let list = self.call(SLEEPER, Method::GET, &path, Value::Null).await?;
+        let list = list.ok("list terminals")?;
+        let items = list["items"].as_array().or_else(|| list.as_array());
+        let items = items.context("no list of terminals")?;
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let there: BTreeSet<_> = items
+            .iter()
+            .map(|it| (word(&it["name"]), it["id"].to_string()))
+            .filter(|(name, _)| name.starts_with("race-"))
+            .collect();
+        if there != made {
+            bail!("answered: {made:?}; there: {there:?}; refused: {refused:?}");
+        }
+        for (_, id) in &made {
+            let path = format!("{path}/{}", id.trim_matches('"'));
+            let closed = self
+                .call(SLEEPER, Method::DELETE, &path, Value::Null)
+                .await?;
+            closed.ok("close a terminal")?;
+        }
+        Ok(())
+    }
+
+    async fn crowd_killed(&mut self, random: &mut Random) -> Result<()> {
+        self.bring(GUEST, Need::None).await?;
+        let wait = Duration::from_millis(random.below(600) as u64);
+        let asks = (0..CROWD).map(|_| self.call(GUEST, Method::POST, "/api/vms", json!({})));
+        let asks = join_all(asks);
+        // Those that are under way are cut off by the server's end.
+        let _ = tokio::time::timeout(wait, asks).await;
+        self.start(None, 0).await?;
+        self.verdict().await?;
+        let asks = (0..CROWD).map(|_| self.call(GUEST, Method::POST, "/api/vms", json!({})));
+        let mut ids = BTreeSet::new();
+        for answer in join_all(asks).await {
+            ids.insert(answer?.ok("make a VM")?["id"].to_string());
+        }
+        ensure!(ids.len() == 1, "one user has the VMs {ids:?}");
+        let rows = self.rows().await?;
+        let of_user = |row: &&super::verdict::Row| {
+            row.user_id.as_deref() == Some(GUEST) && row.state != "TERMINATED"
+        };
+        let lives = rows.iter().filter(of_user).count();
+        ensure!(lives == 1, "one user has {lives} VMs");
+        self.command_works(GUEST).await
+    }
+}
+
+/// Kills the agent, by whatever pid it has.
+const AGENT: &[&str] = &["for p in /proc/[0-9]*; do
+    [ \"$(cat $p/comm)\" = ff-agent ] && kill -9 ${p#/proc/}
+done"];
