@@ -145,6 +145,7 @@ impl World {
                 (Method::POST, format!("{path}/terminals"), json!({}))
             }
             Operation::Delete => (Method::DELETE, path, Value::Null),
+            Operation::Erase => (Method::DELETE, format!("/api/users/{user}"), Value::Null),
             Operation::Limits => (
                 Method::PATCH,
                 format!("{path}/limits"),
@@ -196,6 +197,11 @@ impl World {
             }
             Operation::Kill | Operation::Remove => {
                 ensure!(state == "RUNNING", "it was to run on, and is {state}");
+            }
+            Operation::Erase => {
+                self.drive(operation, user, vm).await?;
+                let row = self.row(user).await?;
+                ensure!(row.is_none(), "the account has a VM: {row:?}");
             }
             Operation::Delete => ensure!(row.is_none(), "it was to be gone, and is {state}"),
             Operation::Limits => self.drive(operation, user, vm).await?,

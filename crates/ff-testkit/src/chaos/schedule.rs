@@ -27,6 +27,8 @@ pub enum Operation {
     Deepen,
     /// A VM is deleted.
     Delete,
+    /// Its user's account is.
+    Erase,
     /// A VM's limits are changed.
     Limits,
     /// A VM is stopped, and there is a new image.
@@ -60,9 +62,8 @@ impl Operation {
         use Operation::*;
         match self {
             Create | CreateBad | Claim | Refill => Need::None,
-            Freeze | Stop | Delete | Limits | Upgrade | UpgradeBad | Kill | Remove | Lose => {
-                Need::Running
-            }
+            Freeze | Stop | Delete | Erase | Limits | Upgrade | UpgradeBad | Kill | Remove
+            | Lose => Need::Running,
             Thaw | Deepen => Need::Frozen,
             Start | StartChanged => Need::Stopped,
         }
@@ -75,7 +76,7 @@ impl Operation {
 
     /// Whether the VM is not there or of no more use afterwards.
     pub fn ends_vm(self) -> bool {
-        matches!(self, Self::Delete | Self::Lose)
+        matches!(self, Self::Delete | Self::Erase | Self::Lose)
     }
 }
 
@@ -99,6 +100,7 @@ pub fn reaching(point: &str) -> &'static [Operation] {
         "remove.marked" | "remove.machine_gone" | "remove.home_gone" | "remove.rows_gone" => {
             &[Delete]
         }
+        "erase.begun" | "erase.vm_gone" => &[Erase],
         "upgrade.images_kept"
         | "upgrade.old_gone"
         | "upgrade.new_made"
