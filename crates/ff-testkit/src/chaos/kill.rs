@@ -1,5 +1,7 @@
 //! One schedule: an operation, the server's end in the middle of it, and what is there afterwards.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, bail, ensure};
 use hyper::Method;
 use serde_json::{Value, json};
@@ -7,6 +9,9 @@ use serde_json::{Value, json};
 use super::schedule::{Need, Operation, Schedule};
 use super::world::World;
 use crate::bench::user;
+
+/// Shorter than a forgotten quiesce, which ends by itself after a minute.
+const ANSWERS: Duration = Duration::from_secs(40);
 
 impl World {
     /// Plays a schedule.
@@ -39,6 +44,14 @@ impl World {
         }
         self.start(None, operation.pool()).await?;
         self.verdict().await?;
+        // Before anything is asked again: that may wait until what is stuck ends by itself.
+        if self
+            .row(user)
+            .await?
+            .is_some_and(|row| row.state == "RUNNING")
+        {
+            self.answers(user).await?;
+        }
         self.again(*operation, user, &vm).await?;
         self.verdict().await
     }
@@ -115,7 +128,7 @@ impl World {
             if self.rows().await?.iter().any(|row| row.state == "POOLED") {
                 return Ok(());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         bail!("the pool is not filled")
     }
@@ -282,8 +295,13 @@ impl World {
         let Some(vm) = client.vms().await?.into_iter().next() else {
             return Ok(());
         };
-        let terminal = user::open_terminal(&client, &vm).await?;
-        user::close_terminal(&client, &vm, &terminal).await
+        let answers = async {
+            let terminal = user::open_terminal(&client, &vm).await?;
+            user::close_terminal(&client, &vm, &terminal).await
+        };
+        tokio::time::timeout(ANSWERS, answers)
+            .await
+            .context("the VM is at rest, and its terminals do not answer")?
     }
 
     /// A command in a terminal of the user's VM works.
