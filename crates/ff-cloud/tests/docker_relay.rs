@@ -71,7 +71,7 @@ impl Viewer {
         soon(end, read).await;
     }
 
-    /// The server answers a ping, and nothing else comes.
+    /// The server answers a ping; what the shell still had to say may come before.
     async fn lives(&mut self) {
         let ping = Message::Ping(Bytes::from_static(b"there?"));
         self.socket.send(ping).await.unwrap();
@@ -79,8 +79,9 @@ impl Viewer {
             loop {
                 match self.socket.next().await.unwrap().unwrap() {
                     Message::Pong(_) => return,
-                    Message::Ping(_) => {}
-                    other => panic!("{other:?}"),
+                    Message::Close(frame) => panic!("it was closed: {frame:?}"),
+                    Message::Binary(frame) => self.seen += &String::from_utf8_lossy(&frame[8..]),
+                    _ => {}
                 }
             }
         };

@@ -264,9 +264,10 @@ async fn on_docker_it_names_and_mends_what_was_planted_and_no_home_is_lost() {
     let (container, volume) = (format!("ff-vm-{stranger}"), format!("ff-home-{stranger}"));
     docker(&[&["volume", "create"], &labelled[..], &[&volume]].concat());
     docker(&[&["create", "--name", &container], &labelled[..], &[&image]].concat());
+    // A server would make it again at once.
+    end(server).await;
     docker(&["rm", "-f", &vm.container]);
 
-    // The server has the data directory, and does nothing by itself in this test so far.
     let given = ["--image", image.as_str()];
     let (code, out, error) = doctor(dir.path(), &given, &[]).await;
     assert_eq!(code, 1, "{out} {error}");
@@ -282,7 +283,6 @@ async fn on_docker_it_names_and_mends_what_was_planted_and_no_home_is_lost() {
     assert_eq!(out.contains("live_restore_off"), live_restore == "false");
     assert!(there(&["container", "inspect", &container]));
     assert!(!there(&["container", "inspect", &vm.container]));
-    end(server).await;
 
     let fix = [&given[..], &["--fix", "--json"]].concat();
     let (code, out, error) = doctor(dir.path(), &fix, &[]).await;
