@@ -12,6 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use ff_cloud::db::entity::handoff;
 use ff_cloud::db::{handoffs, workspaces};
+use ff_protocol::agent::SuspendTier;
 use ff_protocol::handoff::HandoffState;
 use ff_protocol::{ErrorCode, WorkspaceId};
 use futures_util::{StreamExt, stream};
@@ -102,7 +103,8 @@ async fn an_agent_that_missed_an_abort_hears_of_it_later_and_is_not_woken_for_it
     assert_eq!(told(), 0);
     world.engine.deaf.store(false, SeqCst);
 
-    world.server.provider.kill(&vm);
+    let vms = &world.server.app.vms;
+    vms.suspend(&vm, None, SuspendTier::Stopped).await.unwrap();
     let started = world.server.provider.started.load(SeqCst);
     sweep().await;
     assert_eq!(told(), 0);
