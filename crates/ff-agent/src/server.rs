@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::routing::{delete, get, post};
+use axum::serve::ListenerExt;
 use axum::{Router, middleware};
 use ff_core::{Core, CoreConfig, Side};
 use ff_engine::Engine;
@@ -54,6 +55,12 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
     );
     let vitals = Vitals::new(activity.clone(), stopping.clone());
     let app = app(&args, core.clone(), token, activity, vitals);
+    // A terminal's small frames would wait for the peer's delayed acknowledgement, some 40 ms.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+    });
     let serving =
         axum::serve(listener, app).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let serving = tokio::spawn(serving.into_future());

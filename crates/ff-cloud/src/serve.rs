@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::serve::ListenerExt;
 use ff_protocol::ErrorCode;
 use tokio::net::TcpListener;
 
@@ -69,6 +70,12 @@ pub async fn serve(app: App, listener: TcpListener) -> Result<()> {
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "listening");
     }
+    // A terminal's small frames would wait for the peer's delayed acknowledgement, some 40 ms.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+    });
     let server = axum::serve(listener, http::router(app.clone()))
         .with_graceful_shutdown(lifecycle.soft.clone().cancelled_owned());
     let hard = lifecycle.hard.clone();
