@@ -12,6 +12,7 @@ pub mod entity;
 pub mod handoffs;
 pub mod leases;
 mod migration;
+pub mod pool;
 mod postgres;
 mod sqlite;
 pub mod usage;

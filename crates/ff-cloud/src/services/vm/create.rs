@@ -8,8 +8,9 @@ use ff_protocol::{ErrorCode, UserId, VmId};
 use super::failure::Fault;
 use super::{AGENT_CALL, VmService, state, view};
 use crate::db::entity::vm::Model;
+use crate::db::pool::{self, Claim};
 use crate::db::users;
-use crate::db::vms::{self, Claim, NewVm};
+use crate::db::vms::{self, NewVm};
 use crate::fault::{self, Point};
 use crate::{Error, Result, clock};
 
@@ -65,7 +66,7 @@ impl VmService {
         if self.0.settings.pool.size > 0 {
             let image = self.image_in_use();
             self.0.pool.noted_claim();
-            match vms::claim(self.0.db.write(), user, image.as_deref()).await? {
+            match pool::claim(self.0.db.write(), user, image.as_deref()).await? {
                 Claim::Got(row) => {
                     fault::point(Point::Claimed);
                     self.0.pool.claimed();

@@ -14,7 +14,8 @@ use tokio::sync::Notify;
 use super::settings::PoolSettings;
 use super::{VmService, view};
 use crate::db::entity::vm::Model;
-use crate::db::vms::{self, Change};
+use crate::db::pool;
+use crate::db::vms::Change;
 use crate::{Result, clock, error};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -159,7 +160,7 @@ impl VmService {
     /// Makes and removes what is to be; says how many had failed.
     async fn tend_pool(&self) -> Result<usize> {
         let states = [VmState::Pooled, VmState::Provisioning, VmState::Failed];
-        let rows = vms::unowned(self.0.db.read(), &states, MOST).await?;
+        let rows = pool::unowned(self.0.db.read(), &states, MOST).await?;
         let PoolSettings {
             size,
             longest_age,
@@ -213,7 +214,7 @@ impl VmService {
     /// The database fails.
     pub async fn pool(&self) -> Result<Pool> {
         let states = [VmState::Pooled, VmState::Provisioning];
-        let rows = vms::unowned(self.0.db.read(), &states, MOST).await?;
+        let rows = pool::unowned(self.0.db.read(), &states, MOST).await?;
         let count = |state: VmState| {
             rows.iter()
                 .filter(|row| VmState::from(row.state) == state)
