@@ -146,6 +146,7 @@ impl Watcher {
             quiesced: self.core.permits().closed(),
             next_wake_at: self.core.schedule().next(now),
             notices: self.governor.notices(),
+            login_required: self.core.account().required(),
         }
     }
 
