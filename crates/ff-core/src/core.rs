@@ -15,6 +15,7 @@ use crate::error::{IoContext, Result};
 use crate::git::Git;
 use crate::handoff::Turns;
 use crate::session::Sessions;
+use crate::session::account::Account;
 use crate::store::Store;
 use crate::terminal::Terminals;
 
@@ -40,7 +41,9 @@ struct Inner {
     permits: Permits,
     schedule: Schedule,
     awake: Awake,
+    account: Account,
     _ticking: AbortOnDropHandle<()>,
+    _keeping: AbortOnDropHandle<()>,
 }
 
 impl Core {
@@ -57,6 +60,7 @@ impl Core {
         let desktop_id: DesktopId = store.installation_id().await?;
         let owner = config.side.owner(desktop_id);
         let (awake, ticking) = Awake::start();
+        let (account, keeping) = Account::start(&config.claude, &config.home, awake.clone());
         let sessions = Sessions::new(config.clone(), store.clone(), owner.clone(), awake.clone());
         let inner = Inner {
             git: Git::new(&config.home),
@@ -67,7 +71,9 @@ impl Core {
             permits: Permits::default(),
             schedule: Schedule::default(),
             awake,
+            account,
             _ticking: ticking,
+            _keeping: keeping,
             sessions,
             store,
             owner,
@@ -116,6 +122,11 @@ impl Core {
     /// How long the machine was frozen since it was opened.
     pub fn awake(&self) -> &Awake {
         &self.inner.awake
+    }
+
+    /// The login that its sessions share.
+    pub fn account(&self) -> &Account {
+        &self.inner.account
     }
 
     pub(crate) fn git(&self) -> &Git {

@@ -3,6 +3,7 @@
 //! [`Sessions`] finds or starts the driver of a session and hands it the request; the driver
 //! owns the process and the row (see `driver`).
 
+pub mod account;
 mod driver;
 mod events;
 mod exit;

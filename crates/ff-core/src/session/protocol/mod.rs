@@ -5,6 +5,7 @@
 
 mod incoming;
 mod lines;
+mod login;
 mod outgoing;
 mod result;
 
@@ -12,6 +13,9 @@ pub(super) use incoming::{
     ControlRequest, ControlRequestBody, ControlResponse, Incoming, Message, System, ToolUse, parse,
 };
 pub(super) use lines::{Line, Lines, MAX_LINE_BYTES};
+pub use login::LoggedOut;
+#[allow(unused_imports, reason = "for the driver")]
+pub(super) use login::{Sign, sign};
 pub(super) use outgoing::{
     Decision, decision, initialize, interrupt, unsupported_request, user_message,
 };
