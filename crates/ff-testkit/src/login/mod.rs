@@ -9,6 +9,7 @@
 mod credentials;
 mod http;
 mod logins;
+mod stage;
 mod tunnel;
 
 use std::fmt;
@@ -21,6 +22,7 @@ use axum::Router;
 
 pub use self::credentials::Credentials;
 pub use self::logins::{Checked, Logins};
+pub use self::stage::LoginStage;
 use self::tunnel::Tunnel;
 use crate::github::CertificateAuthority;
 use crate::request_log::RequestLog;

@@ -128,4 +128,6 @@ impl Drop for Slot {
 }
 
 #[cfg(test)]
+mod cli_tests;
+#[cfg(test)]
 mod tests;
