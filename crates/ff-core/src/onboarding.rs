@@ -39,3 +39,40 @@ impl Core {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{CoreConfig, Side};
+    use crate::session::account::LoginState;
+
+    #[tokio::test]
+    async fn a_login_that_sessions_wait_for_is_no_login() {
+        let home = tempfile::tempdir().unwrap();
+        let home = home.path();
+        let claude = home.join("claude");
+        fs::write(&claude, "#!/bin/sh\necho '{\"loggedIn\":true}'\n").unwrap();
+        fs::set_permissions(&claude, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir(home.join(".claude")).unwrap();
+        let cleared = r#"{"claudeAiOauth":{"expiresAt":0}}"#;
+        fs::write(home.join(".claude/.credentials.json"), cleared).unwrap();
+        let (data, base) = (home.join("data"), home.join("base"));
+        let mut config = CoreConfig::new(Side::Cloud, home.to_owned(), data, base);
+        config.claude = claude;
+        let core = Core::open(config).await.unwrap();
+        let mut status = core.account().status();
+        let required = status.wait_for(|state| matches!(state, LoginState::Required(_)));
+        tokio::time::timeout(Duration::from_secs(30), required)
+            .await
+            .unwrap()
+            .unwrap();
+        let claude = core.onboarding().await.unwrap().claude;
+        assert!(!claude.logged_in);
+        assert_eq!(claude.login_required, core.account().required());
+        core.shutdown().await;
+    }
+}
