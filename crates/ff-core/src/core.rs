@@ -43,7 +43,7 @@ struct Inner {
     awake: Awake,
     account: Account,
     _ticking: AbortOnDropHandle<()>,
-    _keeping: AbortOnDropHandle<()>,
+    keeping: AbortOnDropHandle<()>,
 }
 
 impl Core {
@@ -73,7 +73,7 @@ impl Core {
             awake,
             account,
             _ticking: ticking,
-            _keeping: keeping,
+            keeping,
             sessions,
             store,
             owner,
@@ -149,6 +149,7 @@ impl Core {
     /// Ends sessions and terminals with everything they started.
     pub async fn shutdown(&self) {
         self.inner.sessions.shutdown().await;
+        self.inner.keeping.abort();
         self.inner.terminals.shutdown().await;
         self.inner.tasks.close();
         if tokio::time::timeout(LAST_STEPS, self.inner.tasks.wait())

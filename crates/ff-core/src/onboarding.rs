@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
     use crate::config::{CoreConfig, Side};
-    use crate::session::account::LoginState;
+    use crate::session::account::{LoggedOut, LoginState};
 
     #[tokio::test]
     async fn a_login_that_sessions_wait_for_is_no_login() {
@@ -57,19 +57,17 @@ mod tests {
         let claude = home.join("claude");
         fs::write(&claude, "#!/bin/sh\necho '{\"loggedIn\":true}'\n").unwrap();
         fs::set_permissions(&claude, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::create_dir(home.join(".claude")).unwrap();
-        let cleared = r#"{"claudeAiOauth":{"expiresAt":0}}"#;
-        fs::write(home.join(".claude/.credentials.json"), cleared).unwrap();
         let (data, base) = (home.join("data"), home.join("base"));
         let mut config = CoreConfig::new(Side::Cloud, home.to_owned(), data, base);
         config.claude = claude;
         let core = Core::open(config).await.unwrap();
+        let slot = core.account().slot().await;
+        let shown = LoggedOut::in_text("Invalid bearer token").unwrap();
+        core.account().logged_out(slot.login(), shown).await;
         let mut status = core.account().status();
         let required = status.wait_for(|state| matches!(state, LoginState::Required(_)));
-        tokio::time::timeout(Duration::from_secs(30), required)
-            .await
-            .unwrap()
-            .unwrap();
+        let required = tokio::time::timeout(Duration::from_secs(30), required).await;
+        drop(required.unwrap().unwrap());
         let claude = core.onboarding().await.unwrap().claude;
         assert!(!claude.logged_in);
         assert_eq!(claude.login_required, core.account().required());

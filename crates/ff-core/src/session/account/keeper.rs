@@ -124,13 +124,15 @@ impl Keeper {
         }
     }
 
-    /// Asks the CLI for a login that is not in the file, while somebody waits for it.
+    /// Asks the CLI for a login that is not in the file: once, and again while somebody waits.
     fn ask(&mut self, now: Now) {
-        if self.waiting.is_empty() || !self.policy.asks_the_cli() {
+        if !self.policy.asks_the_cli() {
             self.question = None;
             return;
         }
-        if self.question.as_ref().is_some_and(|(at, _)| now.awake < *at + QUESTION) {
+        if let Some((at, _)) = &self.question
+            && (self.waiting.is_empty() || now.awake < *at + QUESTION)
+        {
             return;
         }
         let (claude, home, orders) = (self.claude.clone(), self.home.clone(), self.orders.clone());

@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use self::keeper::{Keeper, Order};
 pub use self::policy::LoginState;
-use super::protocol::LoggedOut;
+pub use super::protocol::LoggedOut;
 use crate::activity::Awake;
 
 /// Orders that wait for the keeper.

@@ -95,7 +95,7 @@ impl Policy {
             self.logins += 1;
             match expiry {
                 Expiry::At(_) => self.required = None,
-                Expiry::Ended => self.require(ENDED.to_owned(), false, None, now),
+                Expiry::Ended => self.require(ENDED.to_owned(), true, None, now),
                 // Logged out, perhaps to log in in another way.
                 Expiry::Unknown => {
                     if let Some(required) = &mut self.required {
@@ -185,11 +185,11 @@ impl Policy {
         }
     }
 
-    /// Whether only the CLI can tell that there is a login again: it may be one that is not in the
-    /// file.
+    /// Whether only the CLI can tell that there is a login: it may be one that is not in the file,
+    /// such as an API key in its settings.
     pub(super) fn asks_the_cli(&self) -> bool {
         let absent = self.required.as_ref().is_some_and(|it| it.absent);
-        absent && self.expiry == Expiry::Unknown
+        absent && !matches!(self.expiry, Expiry::At(_))
     }
 
     fn require(&mut self, reason: String, absent: bool, trial: Option<Trial>, now: Now) {

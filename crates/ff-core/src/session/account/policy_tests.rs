@@ -133,6 +133,7 @@ fn what_the_cli_has_cleared_is_known_before_a_session_fails() {
     policy.logged_out(pass.login, refused(), at(6));
     assert_eq!(reason(&policy, at(6)).unwrap().1, at(5).wall);
     assert_eq!(policy.take(at(100_000)), None, "there is nothing to try");
+    assert!(policy.asks_the_cli());
     policy.see(valid(400_000_000), at(100_001));
     assert_eq!(policy.state(at(100_001)), LoginState::Free);
 }
@@ -181,6 +182,18 @@ fn without_any_login_only_the_cli_can_tell() {
     assert_eq!(policy.take(at(1)).unwrap().login, 1);
     policy.logged_out(0, absent(), at(2));
     assert_eq!(policy.state(at(2)), LoginState::Free);
+}
+
+#[test]
+fn an_api_key_beside_a_cleared_login_is_found() {
+    let mut policy = seen(Expiry::Ended);
+    assert!(reason(&policy, at(0)).is_some());
+    policy.login_found();
+    policy.see(Expiry::Ended, at(1));
+    let pass = policy.take(at(1)).unwrap();
+    assert_eq!(pass.number, None);
+    policy.logged_out(pass.login, refused(), at(2));
+    assert!(reason(&policy, at(2)).is_some() && !policy.asks_the_cli());
 }
 
 #[test]
