@@ -22,7 +22,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 fn write(world: &World, expires_at: i64) {
     let path = world.path(".claude/.credentials.json");
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let text = format!(r#"{{"claudeAiOauth":{{"accessToken":"secret","expiresAt":{expires_at}}}}}"#);
+    let text =
+        format!(r#"{{"claudeAiOauth":{{"accessToken":"secret","expiresAt":{expires_at}}}}}"#);
     std::fs::write(path.with_extension("new"), text).unwrap();
     std::fs::rename(path.with_extension("new"), path).unwrap();
 }
@@ -50,7 +51,10 @@ async fn a_login_that_the_cli_cleared_is_reported_until_there_is_another() {
     write(&world, 0);
     let told = until(&mut reports, |required| required.is_some()).await;
     let required = told.login_required.unwrap();
-    assert!(required.reason.contains("could not be renewed"), "{required:?}");
+    assert!(
+        required.reason.contains("could not be renewed"),
+        "{required:?}"
+    );
     assert_eq!(world.health().await.login_required, Some(required));
     write(&world, 4_000_000_000_000);
     until(&mut reports, |required| required.is_none()).await;

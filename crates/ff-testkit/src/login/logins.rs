@@ -141,7 +141,10 @@ mod tests {
         let second = logins.renew(&first.refresh).ok().unwrap();
         assert_ne!(first.access, second.access);
         assert_eq!(logins.check(&first.access), Checked::Good);
-        assert_eq!(logins.renew(&first.refresh).err(), Some(Refresh::UsedBefore));
+        assert_eq!(
+            logins.renew(&first.refresh).err(),
+            Some(Refresh::UsedBefore)
+        );
         assert!(logins.renew(&second.refresh).is_ok());
         assert_eq!(logins.renew("other").err(), Some(Refresh::Refused));
     }
@@ -153,7 +156,10 @@ mod tests {
         logins.expire();
         assert_eq!(logins.check(&first.access), Checked::Expired);
         logins.set_down(true);
-        assert_eq!(logins.renew(&first.refresh).err(), Some(Refresh::Unavailable));
+        assert_eq!(
+            logins.renew(&first.refresh).err(),
+            Some(Refresh::Unavailable)
+        );
         logins.set_down(false);
         logins.revoke();
         assert_eq!(logins.check(&first.access), Checked::Revoked);

@@ -135,7 +135,10 @@ async fn five_sessions_renew_an_expiring_login_once_and_none_fails() {
     assert_eq!(world.stage.host.refreshes(), [Refresh::Renewed]);
     assert_eq!(world.answers(), [200; SESSIONS]);
     for session in &told {
-        assert_eq!((session.result.as_str(), session.logged_out.len()), ("done", 0));
+        assert_eq!(
+            (session.result.as_str(), session.logged_out.len()),
+            ("done", 0)
+        );
     }
     assert_eq!(*world.account.status().borrow(), LoginState::Free);
 }
@@ -159,7 +162,10 @@ async fn a_revoked_login_is_required_once_and_all_go_on_after_the_next() {
         assert!(session.logged_out.len() <= 1, "{session:?}");
     }
     assert_eq!(world.account.required(), None);
-    assert_eq!(world.answers().iter().filter(|it| **it == 200).count(), SESSIONS);
+    assert_eq!(
+        world.answers().iter().filter(|it| **it == 200).count(),
+        SESSIONS
+    );
     assert_eq!(world.stage.host.refreshes(), [Refresh::Refused]);
 }
 

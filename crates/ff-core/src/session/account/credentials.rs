@@ -68,7 +68,9 @@ impl Credentials {
         let mut bytes = Vec::new();
         let file = fs::File::open(&self.path).ok()?;
         file.take(LARGEST).read_to_end(&mut bytes).ok()?;
-        let oauth = serde_json::from_slice::<File>(&bytes).ok()?.claude_ai_oauth?;
+        let oauth = serde_json::from_slice::<File>(&bytes)
+            .ok()?
+            .claude_ai_oauth?;
         Some(match oauth.expires_at {
             None => Expiry::Unknown,
             Some(..=0) => Expiry::Ended,
@@ -107,8 +109,14 @@ mod tests {
         };
         assert_eq!(credentials.look(), Expiry::Unknown);
         for (text, expected) in [
-            (r#"{"claudeAiOauth":{"accessToken":"a","refreshToken":"b","expiresAt":1700000000000,"scopes":[]}}"#, Expiry::At(1_700_000_000_000)),
-            (r#"{"claudeAiOauth":{"accessToken":"","refreshToken":"","expiresAt":0,"scopes":[]}}"#, Expiry::Ended),
+            (
+                r#"{"claudeAiOauth":{"accessToken":"a","refreshToken":"b","expiresAt":1700000000000,"scopes":[]}}"#,
+                Expiry::At(1_700_000_000_000),
+            ),
+            (
+                r#"{"claudeAiOauth":{"accessToken":"","refreshToken":"","expiresAt":0,"scopes":[]}}"#,
+                Expiry::Ended,
+            ),
             (r#"{"claudeAiOauth":{"accessToken":"a"}}"#, Expiry::Unknown),
             (r#"{"mcpOAuth":{}}"#, Expiry::Unknown),
             (r#"{"claudeAiOauth":{"expiresAt":17"#, Expiry::Unknown),

@@ -145,7 +145,9 @@ impl Keeper {
                     }
                 }
                 Ok(_) => {}
-                Err(error) => tracing::debug!(?error, "the CLI does not say whether there is a login"),
+                Err(error) => {
+                    tracing::debug!(?error, "the CLI does not say whether there is a login")
+                }
             }
         });
         self.question = Some((now.awake, AbortOnDropHandle::new(question)));
@@ -157,7 +159,9 @@ impl Keeper {
             let news = *last != state;
             if news {
                 match &state {
-                    LoginState::Required(it) => tracing::warn!(reason = it.reason, "sessions wait for a login"),
+                    LoginState::Required(it) => {
+                        tracing::warn!(reason = it.reason, "sessions wait for a login")
+                    }
                     LoginState::Free | LoginState::Expiring => {}
                 }
                 *last = state;

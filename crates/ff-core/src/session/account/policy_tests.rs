@@ -23,12 +23,18 @@ fn valid(millis: i64) -> Expiry {
 
 fn refused() -> LoggedOut {
     let reason = "API Error: 401".to_owned();
-    LoggedOut { reason, absent: false }
+    LoggedOut {
+        reason,
+        absent: false,
+    }
 }
 
 fn absent() -> LoggedOut {
     let reason = "Not logged in".to_owned();
-    LoggedOut { reason, absent: true }
+    LoggedOut {
+        reason,
+        absent: true,
+    }
 }
 
 fn seen(expiry: Expiry) -> Policy {
@@ -63,7 +69,11 @@ fn near_the_expiry_there_is_one_slot() {
     let first = policy.take(near).unwrap();
     assert_eq!(policy.take(near), None);
     policy.give_back(first.number.unwrap() + 1, true, near);
-    assert_eq!(policy.take(near), None, "another's number gives nothing back");
+    assert_eq!(
+        policy.take(near),
+        None,
+        "another's number gives nothing back"
+    );
     policy.give_back(first.number.unwrap(), false, near);
     let second = policy.take(near).unwrap();
     assert_ne!(second.number, first.number);
@@ -84,7 +94,11 @@ fn a_slot_that_is_kept_too_long_goes_to_the_next() {
     policy.see(valid(HOUR), at(near + 60));
     let next = policy.take(at(near + 60)).unwrap();
     policy.give_back(late.number.unwrap(), true, at(near + 61));
-    assert_eq!(policy.take(at(near + 61)), None, "the next one still holds it");
+    assert_eq!(
+        policy.take(at(near + 61)),
+        None,
+        "the next one still holds it"
+    );
     policy.give_back(next.number.unwrap(), true, at(near + 62));
     assert!(policy.take(at(near + 62)).is_some());
 }
@@ -118,7 +132,11 @@ fn a_lost_login_is_told_once_and_ends_with_the_next() {
     policy.see(valid(9 * HOUR), at(40));
     assert_eq!(policy.state(at(40)), LoginState::Free);
     policy.logged_out(passes[0].login, refused(), at(41));
-    assert_eq!(policy.state(at(41)), LoginState::Free, "that was the login before");
+    assert_eq!(
+        policy.state(at(41)),
+        LoginState::Free,
+        "that was the login before"
+    );
     let pass = policy.take(at(42)).unwrap();
     policy.logged_out(pass.login, refused(), at(43));
     assert_eq!(reason(&policy, at(43)).unwrap().1, at(43).wall);

@@ -29,7 +29,10 @@ impl World {
         fs::set_permissions(&claude, fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(home.path().join(".claude")).unwrap();
         if let Some(seconds) = valid {
-            write(home.path(), clock::now().timestamp_millis() + seconds * 1000);
+            write(
+                home.path(),
+                clock::now().timestamp_millis() + seconds * 1000,
+            );
         }
         let (account, task) = Account::start(&claude, home.path(), Awake::default());
         Self {
@@ -40,7 +43,10 @@ impl World {
     }
 
     fn login(&self, seconds: i64) {
-        write(self.home.path(), clock::now().timestamp_millis() + seconds * 1000);
+        write(
+            self.home.path(),
+            clock::now().timestamp_millis() + seconds * 1000,
+        );
     }
 
     async fn state(&self, wanted: impl Fn(&LoginState) -> bool) -> LoginState {
@@ -50,7 +56,8 @@ impl World {
     }
 
     async fn required(&self) -> LoginState {
-        self.state(|state| matches!(state, LoginState::Required(_))).await
+        self.state(|state| matches!(state, LoginState::Required(_)))
+            .await
     }
 }
 
@@ -62,7 +69,9 @@ fn write(home: &Path, expires_at: i64) {
 }
 
 async fn within<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(DEADLINE, work).await.expect("it took too long")
+    tokio::time::timeout(DEADLINE, work)
+        .await
+        .expect("it took too long")
 }
 
 fn refused() -> LoggedOut {
@@ -115,7 +124,10 @@ async fn all_wait_for_one_login_and_go_on_with_it() {
         assert!(poll!(slot).is_pending());
     }
     assert_eq!(*world.account.status().borrow(), told);
-    assert_eq!(world.account.required().unwrap().reason, "Invalid bearer token");
+    assert_eq!(
+        world.account.required().unwrap().reason,
+        "Invalid bearer token"
+    );
     world.login(7200);
     for slot in waiting {
         assert!(within(slot).await.login() > slots[0].login());
@@ -147,7 +159,11 @@ async fn what_the_cli_cleared_is_known_without_any_session() {
 
 #[tokio::test]
 async fn without_its_keeper_nobody_waits() {
-    let World { account, _task: task, home: _home } = World::new(Some(10));
+    let World {
+        account,
+        _task: task,
+        home: _home,
+    } = World::new(Some(10));
     drop(task);
     let held = within(account.slot()).await;
     within(account.slot()).await;

@@ -61,9 +61,16 @@ impl LoggedOut {
     }
 
     fn because(text: &str) -> Self {
-        let absent = text.starts_with("Not logged in") || text.starts_with("Authentication required");
+        let absent =
+            text.starts_with("Not logged in") || text.starts_with("Authentication required");
         let words = text.split_whitespace();
-        let words = words.map(|word| if word.contains("sk-ant-") { "…" } else { word });
+        let words = words.map(|word| {
+            if word.contains("sk-ant-") {
+                "…"
+            } else {
+                word
+            }
+        });
         let line = words.collect::<Vec<_>>().join(" ");
         let line = line.replace(char::is_control, "");
         let reason = line.chars().take(LONGEST_REASON).collect();
