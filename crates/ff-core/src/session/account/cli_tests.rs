@@ -87,7 +87,8 @@ impl World {
                 self.account.logged_out(login, out.clone()).await;
                 told.logged_out.push(out);
                 drop(slot.take());
-                lost.send(()).await.unwrap();
+                // The user hears of the first one.
+                let _ = lost.send(()).await;
                 slot = Some(self.account.slot().await);
                 continue;
             }
