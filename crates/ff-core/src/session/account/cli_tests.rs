@@ -130,7 +130,8 @@ async fn line(cli: &mut Cli) -> Incoming {
 #[tokio::test]
 async fn five_sessions_renew_an_expiring_login_once_and_none_fails() {
     let world = World::new(Some(Duration::from_secs(120))).await;
-    // Longer than a CLI waits for another one's refresh.
+    // So a CLI that does not wait is refused, and takes longer than it waits for another's refresh.
+    world.stage.logins.expire();
     world.stage.host.set_delay(Duration::from_secs(12));
     let told = world.five(async |_| {}).await;
     assert_eq!(world.stage.host.refreshes(), [Refresh::Renewed]);
