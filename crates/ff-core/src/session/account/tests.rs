@@ -51,8 +51,7 @@ impl World {
 
     async fn state(&self, wanted: impl Fn(&LoginState) -> bool) -> LoginState {
         let mut status = self.account.status();
-        let state = within(status.wait_for(wanted)).await.unwrap().clone();
-        state
+        within(status.wait_for(wanted)).await.unwrap().clone()
     }
 
     async fn required(&self) -> LoginState {

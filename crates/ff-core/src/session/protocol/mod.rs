@@ -5,6 +5,7 @@
 
 mod incoming;
 mod lines;
+#[cfg_attr(not(test), allow(dead_code, reason = "for the driver"))]
 mod login;
 mod outgoing;
 mod result;
