@@ -17,8 +17,10 @@ use crate::session::login;
 
 /// Time between two looks at the file.
 const TICK: Duration = Duration::from_secs(1);
-/// Time between two questions to the CLI, which takes a tenth of a second of CPU for each.
-const QUESTION: Duration = Duration::from_secs(30);
+/// Time between the first two questions to the CLI; then twice as long each time, up to the longest,
+/// in which a machine without other work gets to sleep.
+const QUESTION: Duration = Duration::from_secs(5);
+const LONGEST_QUESTION: Duration = Duration::from_secs(1800);
 
 /// What the keeper is asked.
 #[derive(Debug)]
@@ -39,7 +41,14 @@ pub(super) struct Keeper {
     awake: Awake,
     orders: mpsc::WeakSender<Order>,
     told: watch::Sender<LoginState>,
-    question: Option<(Duration, AbortOnDropHandle<()>)>,
+    question: Option<Question>,
+}
+
+/// The last question to the CLI.
+struct Question {
+    next: Duration,
+    pause: Duration,
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Keeper {
@@ -130,11 +139,11 @@ impl Keeper {
             self.question = None;
             return;
         }
-        if let Some((at, _)) = &self.question
-            && (self.waiting.is_empty() || now.awake < *at + QUESTION)
-        {
+        let last = self.question.as_ref();
+        if last.is_some_and(|last| self.waiting.is_empty() || now.awake < last.next) {
             return;
         }
+        let pause = last.map_or(QUESTION, |last| (last.pause * 2).min(LONGEST_QUESTION));
         let (claude, home, orders) = (self.claude.clone(), self.home.clone(), self.orders.clone());
         let question = tokio::spawn(async move {
             match login::login(&claude, &home).await {
@@ -150,7 +159,11 @@ impl Keeper {
                 }
             }
         });
-        self.question = Some((now.awake, AbortOnDropHandle::new(question)));
+        self.question = Some(Question {
+            next: now.awake + pause,
+            pause,
+            _task: AbortOnDropHandle::new(question),
+        });
     }
 
     fn tell(&self, now: Now) {

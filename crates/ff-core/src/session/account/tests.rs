@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock;
 
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A home with an account over it, and a CLI that says it is logged in once `there` exists.
 struct World {
