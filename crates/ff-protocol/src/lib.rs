@@ -20,7 +20,7 @@ pub mod workspace;
 
 pub use error::{ErrorCode, Problem};
 pub use ids::{
-    DesktopId, HandoffId, InvalidId, LeaseId, ProjectId, RequestId, SessionId, TerminalId, UserId,
+    ClientId, DesktopId, HandoffId, InvalidId, LeaseId, ProjectId, RequestId, SessionId, TerminalId, UserId,
     VmId, WorkspaceId,
 };
 
