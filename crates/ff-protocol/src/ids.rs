@@ -108,6 +108,10 @@ id!(
     RequestId, "request"
 );
 id!(
+    /// A message of a client, made by the client: it takes effect once however often it is sent.
+    ClientId, "message"
+);
+id!(
     /// A promise to keep a VM awake.
     LeaseId, "lease"
 );

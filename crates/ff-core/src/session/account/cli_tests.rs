@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ff_protocol::SessionId;
+use ff_protocol::session::PermissionMode;
 use ff_testkit::login::{Credentials, LoginStage, Refresh};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
@@ -62,7 +63,9 @@ impl World {
             cwd: &cwd,
             conversation: &conversation,
             resume: false,
+            fork_of: None,
             model: None,
+            mode: PermissionMode::default(),
         };
         let mut told = Told::default();
         let mut slot = Some(self.account.slot().await);

@@ -5,7 +5,6 @@
 
 mod incoming;
 mod lines;
-#[cfg_attr(not(test), allow(dead_code, reason = "for the driver"))]
 mod login;
 mod outgoing;
 mod result;
@@ -13,11 +12,11 @@ mod result;
 pub(super) use incoming::{
     ControlRequest, ControlRequestBody, ControlResponse, Incoming, Message, System, ToolUse, parse,
 };
-pub(super) use lines::{Line, Lines, MAX_LINE_BYTES};
+pub(super) use lines::{Line, Lines};
 pub use login::LoggedOut;
-#[allow(unused_imports, reason = "for the driver")]
 pub(super) use login::{Sign, sign};
 pub(super) use outgoing::{
-    Decision, decision, initialize, interrupt, unsupported_request, user_message,
+    Decision, decision, initialize, interrupt, set_model, set_permission_mode, set_thinking_tokens,
+    unsupported_request, user_message,
 };
 pub(super) use result::TurnResult;
