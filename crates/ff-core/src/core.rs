@@ -15,7 +15,6 @@ use crate::error::{IoContext, Result};
 use crate::git::Git;
 use crate::handoff::Turns;
 use crate::session::Sessions;
-use crate::session::account::Account;
 use crate::store::Store;
 use crate::terminal::Terminals;
 
@@ -41,9 +40,7 @@ struct Inner {
     permits: Permits,
     schedule: Schedule,
     awake: Awake,
-    account: Account,
     _ticking: AbortOnDropHandle<()>,
-    keeping: AbortOnDropHandle<()>,
 }
 
 impl Core {
@@ -60,7 +57,6 @@ impl Core {
         let desktop_id: DesktopId = store.installation_id().await?;
         let owner = config.side.owner(desktop_id);
         let (awake, ticking) = Awake::start();
-        let (account, keeping) = Account::start(&config.claude, &config.home, awake.clone());
         let sessions = Sessions::new(config.clone(), store.clone(), owner.clone(), awake.clone());
         let inner = Inner {
             git: Git::new(&config.home),
@@ -71,9 +67,7 @@ impl Core {
             permits: Permits::default(),
             schedule: Schedule::default(),
             awake,
-            account,
             _ticking: ticking,
-            keeping,
             sessions,
             store,
             owner,
@@ -124,11 +118,6 @@ impl Core {
         &self.inner.awake
     }
 
-    /// The login that its sessions share.
-    pub fn account(&self) -> &Account {
-        &self.inner.account
-    }
-
     pub(crate) fn git(&self) -> &Git {
         &self.inner.git
     }
@@ -149,7 +138,6 @@ impl Core {
     /// Ends sessions and terminals with everything they started.
     pub async fn shutdown(&self) {
         self.inner.sessions.shutdown().await;
-        self.inner.keeping.abort();
         self.inner.terminals.shutdown().await;
         self.inner.tasks.close();
         if tokio::time::timeout(LAST_STEPS, self.inner.tasks.wait())

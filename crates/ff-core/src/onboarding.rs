@@ -18,11 +18,12 @@ impl Core {
             session::login::login(&self.config().claude, home),
             self.git().identity(home),
         )?;
+        let account = self.sessions().account();
         if claude.logged_in {
-            self.account().login_found().await;
+            account.login_found().await;
         }
         // The CLI counts a login that the API refuses as one.
-        claude.login_required = self.account().required();
+        claude.login_required = account.required();
         claude.logged_in &= claude.login_required.is_none();
         let next_step = if !github.logged_in {
             Some("log in to GitHub: run `gh auth login` in the VM's terminal".to_owned())
@@ -61,16 +62,19 @@ mod tests {
         let mut config = CoreConfig::new(Side::Cloud, home.to_owned(), data, base);
         config.claude = claude;
         let core = Core::open(config).await.unwrap();
-        let slot = core.account().slot().await;
+        let slot = core.sessions().account().slot().await;
         let shown = LoggedOut::in_text("Invalid bearer token").unwrap();
-        core.account().logged_out(slot.login(), shown).await;
-        let mut status = core.account().status();
+        core.sessions()
+            .account()
+            .logged_out(slot.login(), shown)
+            .await;
+        let mut status = core.sessions().account().status();
         let required = status.wait_for(|state| matches!(state, LoginState::Required(_)));
         let required = tokio::time::timeout(Duration::from_secs(30), required).await;
         drop(required.unwrap().unwrap());
         let claude = core.onboarding().await.unwrap().claude;
         assert!(!claude.logged_in);
-        assert_eq!(claude.login_required, core.account().required());
+        assert_eq!(claude.login_required, core.sessions().account().required());
         core.shutdown().await;
     }
 }

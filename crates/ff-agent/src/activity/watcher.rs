@@ -115,7 +115,7 @@ impl Watcher {
         }
         let now = clock::now();
         let mut sessions = self.core.sessions().causes();
-        if self.core.account().required().is_some() {
+        if self.core.sessions().account().required().is_some() {
             wait_for_login(&mut sessions);
         }
         let terminals = self.core.terminals();
@@ -150,7 +150,7 @@ impl Watcher {
             quiesced: self.core.permits().closed(),
             next_wake_at: self.core.schedule().next(now),
             notices: self.governor.notices(),
-            login_required: self.core.account().required(),
+            login_required: self.core.sessions().account().required(),
         }
     }
 

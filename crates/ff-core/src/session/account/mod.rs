@@ -128,6 +128,4 @@ impl Drop for Slot {
 }
 
 #[cfg(test)]
-mod cli_tests;
-#[cfg(test)]
 mod tests;

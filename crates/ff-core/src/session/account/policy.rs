@@ -65,6 +65,8 @@ pub(super) struct Policy {
     numbers: u64,
     holder: Option<Holder>,
     required: Option<Required>,
+    /// The CLI has said that there is a login beside the file.
+    found: bool,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,7 @@ impl Policy {
         if expiry != self.expiry {
             self.expiry = expiry;
             self.logins += 1;
+            self.found = false;
             match expiry {
                 Expiry::At(_) => self.required = None,
                 Expiry::Ended => self.require(ENDED.to_owned(), true, None, now),
@@ -169,12 +172,14 @@ impl Policy {
         if login != self.logins {
             return;
         }
-        let trial = (!shown.absent).then(|| Trial {
+        // What the CLI found before did not help.
+        let absent = shown.absent && !self.found;
+        let trial = (!absent).then(|| Trial {
             at: now.awake + FIRST_TRIAL,
             pause: FIRST_TRIAL * 2,
             number: None,
         });
-        self.require(shown.reason, shown.absent, trial, now);
+        self.require(shown.reason, absent, trial, now);
     }
 
     /// The CLI says that there is a login, where it was said that there is none.
@@ -182,6 +187,7 @@ impl Policy {
         if self.asks_the_cli() {
             self.required = None;
             self.logins += 1;
+            self.found = true;
         }
     }
 

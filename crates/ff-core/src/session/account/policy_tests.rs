@@ -200,6 +200,10 @@ fn without_any_login_only_the_cli_can_tell() {
     assert_eq!(policy.take(at(1)).unwrap().login, 1);
     policy.logged_out(0, absent(), at(2));
     assert_eq!(policy.state(at(2)), LoginState::Free);
+    policy.logged_out(1, absent(), at(3));
+    assert!(reason(&policy, at(3)).is_some());
+    assert!(!policy.asks_the_cli(), "it would find the same again");
+    assert!(policy.take(at(63)).is_some());
 }
 
 #[test]
