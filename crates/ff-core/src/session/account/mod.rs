@@ -110,6 +110,11 @@ impl Slot {
         self.login
     }
 
+    /// Whether others wait while it is held.
+    pub fn is_exclusive(&self) -> bool {
+        self.number.is_some()
+    }
+
     /// Gives it back at the first sign of the API: the login works, and is renewed if need be.
     pub fn answered(mut self) {
         self.worked = true;

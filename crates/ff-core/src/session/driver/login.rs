@@ -46,6 +46,11 @@ impl Leave {
         }
     }
 
+    /// Whether others wait while this session uses the login: its CLI may be the one that renews it.
+    pub(super) fn is_exclusive(&self) -> bool {
+        matches!(self, Self::Held(slot) if slot.is_exclusive())
+    }
+
     /// Gives it back, if it is there.
     pub(super) fn give_back(&mut self) -> Option<Slot> {
         match std::mem::take(self) {
@@ -71,7 +76,8 @@ impl Driver {
         let mut status = self.shared.account.status();
         status.mark_unchanged();
         if self.shared.account.required().is_some() {
-            for reply in self.accepted.drain(..) {
+            let waiting = self.accepted.drain(..).chain(self.until_ready.drain(..));
+            for reply in waiting {
                 let _ = reply.send(Ok(self.session.clone()));
             }
         }

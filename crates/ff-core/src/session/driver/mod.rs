@@ -69,7 +69,7 @@ pub(super) enum Command {
     },
     /// Go on: start the CLI, and give it the messages that wait.
     Resume {
-        /// Gets the session once its CLI has started.
+        /// Gets the session once its CLI is ready.
         reply: Reply<Session>,
     },
     /// End the turn; answered once it has ended.
@@ -137,6 +137,8 @@ pub(super) struct Limits {
     pub(super) interrupt: Duration,
     /// From the end of stdin to the end of the process.
     pub(super) exit: Duration,
+    /// The same, for a CLI that may be renewing the login.
+    pub(super) renewal: Duration,
     /// From SIGTERM to SIGKILL, and from there to giving up.
     pub(super) terminate: Duration,
     /// From the end of a background task to the turn the CLI starts about it.
@@ -152,6 +154,7 @@ impl Default for Limits {
             control: Duration::from_secs(30),
             interrupt: Duration::from_secs(10),
             exit: Duration::from_secs(3),
+            renewal: Duration::from_secs(15),
             terminate: Duration::from_secs(2),
             follow_up: Duration::from_secs(2),
         }
@@ -204,6 +207,7 @@ pub(super) struct Driver {
     unsent: usize,
     configuring: Vec<Configuring>,
     accepted: Vec<Reply<Session>>,
+    until_ready: Vec<Reply<Session>>,
     until_turn_ends: Vec<Reply<Session>>,
     until_process_ends: Vec<Reply<Session>>,
 }
@@ -248,6 +252,7 @@ impl Driver {
             unsent: 0,
             configuring: Vec::new(),
             accepted: Vec::new(),
+            until_ready: Vec::new(),
             until_turn_ends: Vec::new(),
             until_process_ends: Vec::new(),
         })
