@@ -28,7 +28,10 @@ async fn until(socket: &mut Socket, kind: &str) -> (Vec<u64>, String) {
                     return (seen, text);
                 }
             }
-            "delta" => text.push_str(frame["text"].as_str().unwrap()),
+            "delta" => {
+                assert_eq!(frame["kind"], "text");
+                text.push_str(frame["text"].as_str().unwrap());
+            }
             other => assert_eq!(other, "status"),
         }
     }
