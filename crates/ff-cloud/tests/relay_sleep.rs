@@ -182,10 +182,6 @@ async fn what_a_client_says_on_a_workspace_socket_wakes_the_vm_and_comes_once(ba
     }
     nothing_comes(&mut agent).await;
     assert_eq!((world.state().await, world.thawed()), ("RUNNING".into(), 1));
-
-    world.suspend("stopped").await;
-    let (code, reason) = ended(at_client(&mut client).await);
-    assert_eq!(code, close::SUSPENDED, "{reason}");
 }
 
 async fn a_stop_closes_the_sockets_and_says_how_to_come_back(backend: Backend) {
