@@ -1,6 +1,8 @@
 //! What a client lacks when it connects: entries, and the beginnings of messages still being
 //! written.
 
+use std::collections::HashSet;
+
 use ff_core::session::{Event, Watch};
 use ff_protocol::session::{EntryKind, JournalEntry};
 use ff_protocol::socket::WorkspaceFrame;
@@ -60,13 +62,10 @@ impl Follower {
                 Err(TryRecvError::Lagged(_)) => return self.lagged(speaker).await,
             }
         }
-        for event in &waiting {
-            if let Event::Entry(entry) = event
-                && self.told.get(&entry.session_id) == Some(&entry.seq)
-            {
-                self.stale.insert(entry.session_id.clone(), entry.seq);
-            }
-        }
+        let coming: HashSet<u64> = waiting.iter().filter_map(seq).collect();
+        let coming = self.told.iter().filter(|(_, seq)| coming.contains(seq));
+        let coming = coming.map(|(session, seq)| (session.clone(), *seq));
+        self.stale.extend(coming);
         for partial in std::mem::take(&mut watch.partials) {
             match self.told.get(&partial.session_id) {
                 // Its entry was told from the store, and its event is still to come.
@@ -105,6 +104,15 @@ impl Follower {
         let store = self.core.store();
         let found = store.entries(&self.workspace, None, before, 1).await?;
         Ok(found.first().is_some_and(|entry| entry.seq == seq))
+    }
+}
+
+/// The entry that an event tells of.
+fn seq(event: &Event) -> Option<u64> {
+    match event {
+        Event::Entry(entry) => Some(entry.seq),
+        Event::Stored(seq) => Some(*seq),
+        _ => None,
     }
 }
 

@@ -189,6 +189,10 @@ impl Follower {
     async fn event(&mut self, event: Event, speaker: &mut Speaker) -> Result<(), End> {
         let frame = match event {
             Event::Entry(entry) => return self.entry(entry, speaker).await,
+            Event::Stored(seq) => {
+                self.passed(seq);
+                return self.read_up_to(seq, speaker).await;
+            }
             Event::Delta { session_id, .. } if self.stale.contains_key(&session_id) => {
                 return Ok(());
             }
@@ -210,11 +214,16 @@ impl Follower {
     }
 
     async fn entry(&mut self, entry: Arc<JournalEntry>, speaker: &mut Speaker) -> Result<(), End> {
-        self.stale.retain(|_, until| *until > entry.seq);
+        self.passed(entry.seq);
         if entry.seq == self.last + 1 {
             return self.tell(Arc::unwrap_or_clone(entry), speaker).await;
         }
         self.read_up_to(entry.seq, speaker).await
+    }
+
+    /// The event of this entry came.
+    fn passed(&mut self, seq: u64) {
+        self.stale.retain(|_, until| *until > seq);
     }
 
     /// Tells from the store what the client lacks, and not further than this: pieces of what comes
