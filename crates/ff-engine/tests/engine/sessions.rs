@@ -56,7 +56,7 @@ async fn a_turn_is_interrupted_and_a_session_stopped() {
     assert_eq!((status, &session["status"]), (200, &json!("IDLE")));
     let answer = r#"{"requestId":"r-1","allow":true}"#;
     let (status, problem) = world.post(&format!("{path}/answers"), answer).await;
-    assert_eq!((status, &problem["code"]), (409, &json!("conflict")));
+    assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
 }
 
 #[tokio::test]
@@ -122,21 +122,21 @@ async fn a_session_is_configured_resumed_and_closed() {
     assert_eq!((status, &problem["code"]), (422, &json!("invalid")));
 
     assert_eq!(world.core.sessions().processes().len(), 0);
+    let (status, problem) = world.get(&format!("{path}/capabilities")).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("conflict")));
     let (status, resumed) = world.post(&format!("{path}/resume"), "").await;
     assert_eq!((status, &resumed["status"]), (200, &json!("RUNNING")));
     let running = world.core.sessions().processes();
     assert_eq!(running.len(), 1);
     let process = format!("/proc/{}", running[0].0);
     assert!(std::path::Path::new(&process).exists());
-    let (status, offered) = world.get(&format!("{path}/capabilities")).await;
-    assert_eq!(
-        (status, &offered["commands"][0]["name"]),
-        (200, &json!("cost"))
-    );
+    let offers = format!("{path}/capabilities");
+    let offered = world.until(&offers, |it| it["commands"].is_array()).await;
+    assert_eq!(offered["commands"][0]["name"], "cost");
     let (status, closed) = world.post(&format!("{path}/close"), "").await;
     assert_eq!((status, &closed["status"]), (200, &json!("IDLE")));
     assert!(!std::path::Path::new(&process).exists());
-    let (_, offered) = world.get(&format!("{path}/capabilities")).await;
+    let (_, offered) = world.get(&offers).await;
     assert_eq!(offered["models"][0]["value"], "default");
     world.core.shutdown().await;
 }

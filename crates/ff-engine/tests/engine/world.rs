@@ -176,18 +176,25 @@ impl World {
     /// The session once its turn does this and no message waits.
     pub(crate) async fn until_activity(&self, id: &str, activity: &str) -> Value {
         let path = format!("{}/{id}", self.sessions());
+        let there = |session: &Value| session["activity"] == activity && session["queued"] == 0;
+        self.until(&path, there).await
+    }
+
+    /// The answer to a read once it is as wanted.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
         let waiting = async {
             loop {
-                let (_, session) = self.get(&path).await;
-                if session["activity"] == activity && session["queued"] == 0 {
-                    return session;
+                last = self.get(path).await.1;
+                if wanted(&last) {
+                    break;
                 }
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(DEADLINE, waiting)
-            .await
-            .expect("the turn never got there")
+        let waited = tokio::time::timeout(DEADLINE, waiting).await;
+        assert!(waited.is_ok(), "it never got there: {last}");
+        last
     }
 
     /// What the workspace's CLIs have heard.
