@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::world::{Socket, World, answered, close_code, next_json, say};
+use crate::world::{DEADLINE, Socket, World, answered, close_code, next_json, say};
 
 fn path(world: &World) -> String {
     format!("/api/workspaces/{}/socket", world.workspace)
@@ -48,15 +48,20 @@ async fn rejected(socket: &mut Socket, frame: &Value) -> (String, String) {
     (word("code"), word("detail"))
 }
 
-/// Returns when the engine has read what was sent so far.
-async fn read_by_the_engine(socket: &mut Socket) {
-    socket.send(Message::Ping("read?".into())).await.unwrap();
+/// The next answer to a frame of ours, or nothing for the next pong.
+async fn next_answer_or_pong(socket: &mut Socket) -> Option<Value> {
     loop {
-        let came = tokio::time::timeout(crate::world::DEADLINE, socket.next()).await;
-        if let Message::Pong(bytes) = came.unwrap().unwrap().unwrap()
-            && bytes == "read?"
-        {
-            return;
+        let came = tokio::time::timeout(DEADLINE, socket.next()).await;
+        match came.unwrap().unwrap().unwrap() {
+            Message::Pong(_) => return None,
+            Message::Text(text) => {
+                let frame: Value = serde_json::from_str(&text).unwrap();
+                if frame["type"] == "accepted" || frame["type"] == "rejected" {
+                    return Some(frame);
+                }
+            }
+            Message::Ping(_) => {}
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -113,6 +118,13 @@ async fn what_a_client_said_before_it_left_is_carried_out() {
     }
     socket.close(None).await.unwrap();
     drop(socket);
+    let heard = async {
+        while world.heard().len() < 1 + words.len() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let heard = tokio::time::timeout(DEADLINE, heard).await;
+    assert!(heard.is_ok(), "only {:?} was carried out", world.heard());
 
     // Not having been told, the client says it all again.
     let mut socket = world
@@ -303,36 +315,50 @@ async fn an_interrupt_ends_one_turn_and_not_the_next() {
     world.core.shutdown().await;
 }
 
-/// More than are read at a time.
 #[tokio::test]
-async fn a_closed_gate_holds_messages_and_they_keep_their_order() {
+async fn a_closed_gate_holds_messages_of_which_no_more_are_read_than_may_wait() {
+    const READ: usize = 16;
     let world = World::new().await;
     let session = world.finished_session("first").await;
     let (mut socket, _) = connect(&world).await;
-    let before = world.journal().await.len();
+    let before = world.journal().await;
     let permits = world.core.permits();
     permits.close("q", Duration::from_secs(600)).unwrap();
-    let frames: Vec<_> = (0..40)
-        .map(|n| message(&format!("m-{n}"), &session, &format!("word {n}")))
+    let words: Vec<_> = (0..40).map(|n| format!("word {n}")).collect();
+    let frames: Vec<_> = words
+        .iter()
+        .map(|word| message(&fresh(), &session, word))
         .collect();
-    let first = Message::text(frames[0].to_string());
-    say(&mut socket, first).await;
-    read_by_the_engine(&mut socket).await;
-    for frame in &frames[1..] {
-        say(&mut socket, Message::text(frame.to_string())).await;
+    let texts: Vec<_> = frames.iter().map(Value::to_string).collect();
+    let (first, rest) = texts.split_at(READ - 1);
+    for text in first {
+        say(&mut socket, Message::text(text)).await;
     }
-    assert!(permits.causes().is_empty());
-    assert_eq!(world.journal().await.len(), before, "a message got through");
+    say(&mut socket, Message::Ping("read?".into())).await;
+    assert!(next_answer_or_pong(&mut socket).await.is_none());
+    assert_eq!(world.journal().await, before, "a message got through");
+    for text in rest {
+        say(&mut socket, Message::text(text)).await;
+    }
+    say(&mut socket, Message::Ping("read?".into())).await;
 
     assert!(permits.open("q"));
-    for frame in &frames {
-        let answer = answered(&mut socket).await;
-        assert_eq!(
-            (&answer["type"], &answer["id"]),
-            (&json!("accepted"), &frame["id"])
-        );
+    let (mut answers, mut at_pong) = (Vec::new(), None);
+    while answers.len() < frames.len() || at_pong.is_none() {
+        match next_answer_or_pong(&mut socket).await {
+            Some(answer) => answers.push(answer),
+            None => at_pong = Some(answers.len()),
+        }
     }
-    let words: Vec<_> = (0..40).map(|n| format!("word {n}")).collect();
+    for (answer, frame) in answers.iter().zip(&frames) {
+        assert_eq!(answer["type"], "accepted", "{answer}");
+        assert_eq!(answer["id"], frame["id"]);
+    }
+    let unanswered = frames.len() - at_pong.unwrap();
+    assert!(
+        unanswered <= READ,
+        "{unanswered} were read before an answer"
+    );
     assert_eq!(world.said().await[1..], words);
     world.until_idle(&session).await;
     assert_eq!(world.heard()[1..], words);

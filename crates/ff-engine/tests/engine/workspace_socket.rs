@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use ff_protocol::close;
 use serde_json::{Value, json};
 
@@ -106,10 +108,23 @@ async fn followers_of_busy_sessions_miss_and_repeat_nothing() {
     let mut socket = world.connect(&path(&world)).await;
     let snapshot = next_json(&mut socket).await;
     let mut seen = seqs(&snapshot["messages"]);
+    let mut pieces: HashMap<Value, String> = HashMap::new();
     while seen.len() < 12 + 25 * 3 * 3 {
         let frame = next_json(&mut socket).await;
+        if frame["type"] == "delta" {
+            let text = frame["text"].as_str().unwrap();
+            let session = frame["sessionId"].clone();
+            pieces.entry(session).or_default().push_str(text);
+        }
         if frame["type"] == "claude_message" {
-            seen.push(frame["entry"]["seq"].as_u64().unwrap());
+            let entry = &frame["entry"];
+            seen.push(entry["seq"].as_u64().unwrap());
+            let told = pieces.remove(&entry["sessionId"]);
+            if entry["payload"]["type"] == "assistant" {
+                let whole = &entry["payload"]["message"]["content"][0]["text"];
+                let fits = told.is_none_or(|told| *whole == told);
+                assert!(fits, "pieces of another message before {}", entry["seq"]);
+            }
         }
     }
     let expected: Vec<u64> = (1..=seen.len() as u64).collect();
