@@ -118,13 +118,7 @@ async fn what_a_client_said_before_it_left_is_carried_out() {
     }
     socket.close(None).await.unwrap();
     drop(socket);
-    let heard = async {
-        while world.heard().len() < 1 + words.len() {
-            tokio::task::yield_now().await;
-        }
-    };
-    let heard = tokio::time::timeout(DEADLINE, heard).await;
-    assert!(heard.is_ok(), "only {:?} was carried out", world.heard());
+    world.until_heard(1 + words.len()).await;
 
     // Not having been told, the client says it all again.
     let mut socket = world
@@ -303,13 +297,14 @@ async fn an_interrupt_ends_one_turn_and_not_the_next() {
     let again = json!({"id": interrupt["id"]}).to_string();
     let (status, row) = world.post(&rest, &again).await;
     assert_eq!((status, &row["activity"]), (200, &json!("working")));
-    assert_eq!(world.heard(), ["wait", "interrupt", "wait"]);
+    world.until_heard(3).await;
 
     let (status, row) = world.post(&rest, &json!({"id": fresh()}).to_string()).await;
     assert_eq!(
         (status, &row["lastTurn"]["outcome"]),
         (200, &json!("interrupted"))
     );
+    assert_eq!(world.heard(), ["wait", "interrupt", "wait", "interrupt"]);
     let (status, problem) = world.post(&rest, r#"{"id":"NO ID"}"#).await;
     assert_eq!((status, &problem["code"]), (422, &json!("invalid")));
     world.core.shutdown().await;

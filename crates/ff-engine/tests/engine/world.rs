@@ -203,6 +203,17 @@ impl World {
         heard.lines().map(str::to_owned).collect()
     }
 
+    /// Waits until they have heard so much.
+    pub(crate) async fn until_heard(&self, count: usize) {
+        let heard = async {
+            while self.heard().len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let heard = tokio::time::timeout(DEADLINE, heard).await;
+        assert!(heard.is_ok(), "they heard only {:?}", self.heard());
+    }
+
     /// Lets slow turns end.
     pub(crate) fn go(&self) {
         fs::write(self.home().join("go"), "").unwrap();

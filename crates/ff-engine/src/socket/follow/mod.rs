@@ -3,23 +3,24 @@
 
 mod catch_up;
 mod intents;
+mod pieces;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
 use ff_core::Core;
-use ff_core::session::Event;
+use ff_core::session::{Event, Watch};
 use ff_protocol::session::JournalEntry;
 use ff_protocol::socket::{LARGEST_CLIENT_FRAME, WorkspaceFrame};
-use ff_protocol::{ErrorCode, SessionId, WorkspaceId, close};
+use ff_protocol::{ErrorCode, WorkspaceId, close};
 use serde::Deserialize;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinError;
 
 use self::intents::Intents;
+use self::pieces::Pieces;
 use super::wire::{Broken, Heard, Listener, Speaker, Upgrade, close_after, open};
 use crate::extract::{Path, Query};
 use crate::{ApiError, Engine};
@@ -74,15 +75,16 @@ pub(super) async fn follow(
         awake,
         async move |mut speaker, mut listener| {
             let mut intents = Intents::new(core.clone(), workspace.clone());
-            let follower = Follower {
+            // First: what is entered while we read the store is then told twice, never not at all.
+            let mut watch = core.sessions().watch(&workspace);
+            let mut follower = Follower {
                 core,
                 workspace,
                 last: 0,
-                told: HashMap::new(),
-                stale: HashMap::new(),
+                pieces: Pieces::new(watch.told),
             };
             let end = follower
-                .run(after, &mut speaker, &mut listener, &mut intents)
+                .run(after, &mut watch, &mut speaker, &mut listener, &mut intents)
                 .await;
             let goodbye = match end {
                 End::Broken => None,
@@ -121,26 +123,20 @@ struct Follower {
     workspace: WorkspaceId,
     /// The last `seq` sent.
     last: u64,
-    /// Where each session last ended a message, of what was sent.
-    told: HashMap<SessionId, u64>,
-    /// Sessions of whose message the pieces still come though the whole was sent: until the event
-    /// of this `seq`.
-    stale: HashMap<SessionId, u64>,
+    pieces: Pieces,
 }
 
 impl Follower {
     async fn run(
-        mut self,
+        &mut self,
         after: Option<(String, u64)>,
+        watch: &mut Watch,
         speaker: &mut Speaker,
         listener: &mut Listener,
         intents: &mut Intents,
     ) -> End {
-        // First: what is entered while we read the store is then told twice, never not at all.
-        let mut watch = self.core.sessions().watch(&self.workspace);
-        match self.catch_up(after, &mut watch, speaker).await {
-            Ok(()) => {}
-            Err(end) => return end,
+        if let Err(end) = self.catch_up(after, watch, speaker).await {
+            return end;
         }
         let events = &mut watch.events;
         match self.live(events, speaker, listener, intents).await {
@@ -190,10 +186,10 @@ impl Follower {
         let frame = match event {
             Event::Entry(entry) => return self.entry(entry, speaker).await,
             Event::Stored(seq) => {
-                self.passed(seq);
+                self.pieces.passed(seq);
                 return self.read_up_to(seq, speaker).await;
             }
-            Event::Delta { session_id, .. } if self.stale.contains_key(&session_id) => {
+            Event::Delta { session_id, .. } if !self.pieces.are_news(&session_id) => {
                 return Ok(());
             }
             Event::Delta {
@@ -214,16 +210,11 @@ impl Follower {
     }
 
     async fn entry(&mut self, entry: Arc<JournalEntry>, speaker: &mut Speaker) -> Result<(), End> {
-        self.passed(entry.seq);
+        self.pieces.passed(entry.seq);
         if entry.seq == self.last + 1 {
             return self.tell(Arc::unwrap_or_clone(entry), speaker).await;
         }
         self.read_up_to(entry.seq, speaker).await
-    }
-
-    /// The event of this entry came.
-    fn passed(&mut self, seq: u64) {
-        self.stale.retain(|_, until| *until > seq);
     }
 
     /// Tells from the store what the client lacks, and not further than this: pieces of what comes
@@ -247,7 +238,7 @@ impl Follower {
     }
 
     async fn tell(&mut self, entry: JournalEntry, speaker: &mut Speaker) -> Result<(), End> {
-        self.note(&entry);
+        self.last = entry.seq;
         Ok(speaker.json(&WorkspaceFrame::of_entry(entry)).await?)
     }
 
