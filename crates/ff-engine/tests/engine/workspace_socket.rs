@@ -133,6 +133,32 @@ async fn followers_of_busy_sessions_miss_and_repeat_nothing() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_too_slowly_is_told_so_and_goes_on_where_it_was() {
+    let world = World::new().await;
+    let mut socket = world.connect(&path(&world)).await;
+    let snapshot = next_json(&mut socket).await;
+    world.finished_session("flood").await;
+    let mut entries = Vec::new();
+    loop {
+        let frame = next_json(&mut socket).await;
+        entries.extend(frame.get("entry").cloned());
+        if frame["type"] == "lagged" {
+            break;
+        }
+    }
+    assert_eq!(close_code(&mut socket).await, close::GOING_AWAY);
+    let stored = world.journal().await;
+    assert!(entries.len() < stored.len(), "it missed nothing");
+    let journal = snapshot["journal"].as_str().unwrap();
+    let after = format!("{}?after={journal}:{}", path(&world), entries.len());
+    let mut socket = world.connect(&after).await;
+    let missed = next_json(&mut socket).await["messages"].clone();
+    entries.extend(missed.as_array().unwrap().iter().cloned());
+    assert_eq!(entries, stored);
+    world.core.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_stopping_engine_says_that_it_comes_back() {
     let world = World::new().await;
     let mut socket = world.connect(&path(&world)).await;

@@ -22,7 +22,7 @@ use tower::ServiceExt;
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Ends each turn with the words of its message. `wait` never ends; `slow …` writes its words and
-/// ends once the file `go` is there; `ask` and `question` put something to the user. What it
+/// ends once the file `go` is there; `flood` writes 40 MB; `ask` and `question` put something to the user. What it
 /// hears is noted in the file `heard`.
 const CLI: &str = r#"#!/bin/bash
 here=$(dirname "$0")
@@ -56,6 +56,10 @@ while IFS= read -r line; do
         slow*)
           for word in ${text#slow}; do write "$word "; done
           until [ -e "$here/go" ]; do sleep 0.02; done
+          finish "$text" ;;
+        flood)
+          piece=$(printf 'x%.0s' {1..10000})
+          for n in {1..4000}; do write "$piece"; done
           finish "$text" ;;
         *) write "$text"; finish "$text" ;;
       esac ;;
