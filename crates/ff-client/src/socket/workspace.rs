@@ -96,11 +96,11 @@ impl Place {
                 }
                 true
             }
-            (WorkspaceFrame::ClaudeMessage { entry }, Some((_, seq))) => {
+            (frame, Some((_, seq))) => frame.entry().is_none_or(|entry| {
                 let news = entry.seq > *seq;
                 *seq = entry.seq.max(*seq);
                 news
-            }
+            }),
             _ => true,
         }
     }

@@ -15,7 +15,9 @@ pub async fn run(context: &Context, args: SendArgs) -> anyhow::Result<()> {
     prompt::check_stay(&host, &args.stay)?;
     let text = prompt::text(context, &args.prompt).await?;
     if args.stay.detach {
-        let session = host.prompt(&known.id, &id, Prompt { text }).await?;
+        let session = host
+            .prompt(&known.id, &id, Prompt { text, id: None })
+            .await?;
         return context.out.result(&session, || {
             fields(&[("next", Some(format!("ff session show {} {id}", known.id)))])
         });
@@ -23,7 +25,9 @@ pub async fn run(context: &Context, args: SendArgs) -> anyhow::Result<()> {
     let begin = async {
         let events = host.events(&known.id).await?;
         let before = follow::Before::of(&host.session(&known.id, &id).await?);
-        let session = host.prompt(&known.id, &id, Prompt { text }).await?;
+        let session = host
+            .prompt(&known.id, &id, Prompt { text, id: None })
+            .await?;
         Ok((events, before, session))
     };
     let (events, before, session) = stop::unless(context.stop(), begin).await?;

@@ -17,6 +17,7 @@ pub async fn run(context: &Context, args: StartArgs) -> anyhow::Result<()> {
         name: args.name,
         model: args.model,
         permissions: args.permissions.map(Into::into),
+        ..StartSession::default()
     };
     if args.stay.detach {
         let session = host.start(&known.id, start).await?;

@@ -123,7 +123,7 @@ impl<'a> Host<'a> {
         Ok(match self {
             Self::Here(context) => {
                 let core = context.running_core().await?;
-                core.sessions().interrupt(workspace, session).await?
+                core.sessions().interrupt(workspace, session, None).await?
             }
             Self::Cloud(client) => client.engine().interrupt(workspace, session).await?,
         })

@@ -5,7 +5,7 @@ use ff_client::socket::{WorkspaceEvent, WorkspaceSocket};
 use ff_core::Core;
 use ff_core::session::Event;
 use ff_protocol::session::{JournalEntry, Session};
-use ff_protocol::socket::WorkspaceFrame;
+use ff_protocol::socket::{DeltaKind, WorkspaceFrame};
 use ff_protocol::{SessionId, WorkspaceId};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -47,7 +47,7 @@ pub struct Local {
 impl Events {
     /// Events of the core in this process, from now on.
     pub fn here(core: Core, workspace: WorkspaceId) -> Self {
-        let receiver = core.sessions().subscribe(&workspace);
+        let receiver = core.sessions().watch(&workspace).events;
         Self::Here(Local {
             core,
             workspace,
@@ -86,12 +86,14 @@ impl Events {
 impl Local {
     async fn next(&mut self) -> anyhow::Result<Vec<Happening>> {
         match self.receiver.recv().await {
-            Ok(Event::Entry { seq }) => {
-                // Not beyond this one: deltas that belong before the next are still to come.
-                let after = self.seq.unwrap_or(seq.saturating_sub(1));
-                self.entries(after, seq.saturating_sub(after)).await
-            }
-            Ok(Event::Delta { session_id, text }) => Ok(vec![Happening::Delta(session_id, text)]),
+            Ok(Event::Entry(entry)) => self.up_to(entry.seq).await,
+            Ok(Event::Stored(seq)) => self.up_to(seq).await,
+            Ok(Event::Delta {
+                session_id,
+                kind: DeltaKind::Text,
+                text,
+            }) => Ok(vec![Happening::Delta(session_id, text)]),
+            Ok(Event::Delta { .. } | Event::WorkspaceChanged) => Ok(Vec::new()),
             Ok(Event::Status(session)) => Ok(vec![Happening::Status(session)]),
             Err(RecvError::Lagged(_)) => {
                 let mut missed = match self.seq {
@@ -109,6 +111,12 @@ impl Local {
             )
             .into()),
         }
+    }
+
+    /// Not beyond this one: deltas that belong before the next are still to come.
+    async fn up_to(&mut self, seq: u64) -> anyhow::Result<Vec<Happening>> {
+        let after = self.seq.unwrap_or(seq.saturating_sub(1));
+        self.entries(after, seq.saturating_sub(after)).await
     }
 
     async fn entries(&mut self, after: u64, count: u64) -> anyhow::Result<Vec<Happening>> {
@@ -137,9 +145,19 @@ fn of_socket(event: WorkspaceEvent) -> Vec<Happening> {
             let sessions = sessions.into_iter().map(|s| Happening::Status(Box::new(s)));
             messages.chain(sessions).collect()
         }
-        WorkspaceFrame::ClaudeMessage { entry } => vec![Happening::Entry(Box::new(entry))],
-        WorkspaceFrame::Delta { session_id, text } => vec![Happening::Delta(session_id, text)],
-        WorkspaceFrame::Status { session } => vec![Happening::Status(Box::new(session))],
-        WorkspaceFrame::Lagged => Vec::new(),
+        WorkspaceFrame::ClaudeMessage { entry }
+        | WorkspaceFrame::UserQuestion { entry }
+        | WorkspaceFrame::PermissionRequest { entry } => vec![Happening::Entry(Box::new(entry))],
+        WorkspaceFrame::Delta {
+            session_id,
+            kind: DeltaKind::Text,
+            text,
+        } => vec![Happening::Delta(session_id, text)],
+        WorkspaceFrame::Status { session } => vec![Happening::Status(session)],
+        WorkspaceFrame::Delta { .. }
+        | WorkspaceFrame::WorkspaceChanged { .. }
+        | WorkspaceFrame::Accepted { .. }
+        | WorkspaceFrame::Rejected { .. }
+        | WorkspaceFrame::Lagged => Vec::new(),
     }
 }

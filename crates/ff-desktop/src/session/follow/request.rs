@@ -67,6 +67,8 @@ impl Request {
             allow: false,
             message: Some(why.to_owned()),
             answers: None,
+            id: None,
+            by: None,
         }
     }
 
@@ -95,6 +97,8 @@ impl Request {
             allow: true,
             message: None,
             answers: (!answers.is_empty()).then_some(answers),
+            id: None,
+            by: None,
         })
     }
 }

@@ -20,6 +20,14 @@ fn session() -> Session {
         last_turn: None,
         error: None,
         provider_session_id: "p".into(),
+        permission_mode: Default::default(),
+        thinking_tokens: None,
+        fork_of: None,
+        queued: 0,
+        held: false,
+        total_cost_usd: None,
+        warning: None,
+        closed_at: None,
         created_at: now,
         updated_at: now,
     }
@@ -31,6 +39,9 @@ fn turn(outcome: TurnOutcome, at: &str) -> LastTurn {
         reason: None,
         result: None,
         ended_at: at.parse().unwrap(),
+        failure: None,
+        usage: None,
+        cost_usd: None,
     }
 }
 

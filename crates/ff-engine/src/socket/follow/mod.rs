@@ -201,7 +201,7 @@ impl Follower {
                 kind,
                 text,
             },
-            Event::Status(session) => WorkspaceFrame::Status { session: *session },
+            Event::Status(session) => WorkspaceFrame::Status { session },
             Event::WorkspaceChanged => WorkspaceFrame::WorkspaceChanged {
                 workspace_id: self.workspace.clone(),
             },
