@@ -110,6 +110,11 @@ impl Slot {
         self.login
     }
 
+    /// Whether others wait for it: then the CLI may be renewing the login.
+    pub fn is_only(&self) -> bool {
+        self.number.is_some()
+    }
+
     /// Gives it back at the first sign of the API: the login works, and is renewed if need be.
     pub fn answered(mut self) {
         self.worked = true;

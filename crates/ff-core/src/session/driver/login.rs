@@ -46,6 +46,11 @@ impl Leave {
         }
     }
 
+    /// Whether the CLI that was given it may be renewing the login.
+    pub(super) fn may_renew(&self) -> bool {
+        matches!(self, Self::Held(slot) if slot.is_only())
+    }
+
     /// Gives it back, if it is there.
     pub(super) fn give_back(&mut self) -> Option<Slot> {
         match std::mem::take(self) {
