@@ -7,10 +7,10 @@ use chrono::Utc;
 use crate::vm::{Vm, engine_time};
 
 /// Longer than typing counts for, and then longer than both tiers wait.
-const BUILD: u64 = 45;
+const BUILD: u64 = 55;
 
 pub async fn story() {
-    let (vm, lease) = Vm::new(&["--idle-freeze=5", "--idle-stop=8"]).await;
+    let (vm, lease) = Vm::new(&["--idle-freeze=5", "--idle-stop=15"]).await;
     let since = engine_time().await;
     let typed = format!(
         "nohup bash -c 'end=$((SECONDS + {BUILD})); while [ $SECONDS -lt $end ]; do \
