@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use ff_client::{ClientError, TerminalPlace};
+use ff_client::ClientError;
 use ff_protocol::ErrorCode;
 use ff_protocol::agent::CauseKind;
 use ff_protocol::session::PermissionPreset;
@@ -49,9 +49,8 @@ pub async fn story() {
 }
 
 async fn a_tab_that_nobody_uses(vm: &Vm) {
-    let (mut tab, place) = (Tab::default(), TerminalPlace::Vm(vm.id.clone()));
-    let terminal = vm.engine().create_terminal(&place, &Default::default());
-    tab.show(vm, &terminal.await.unwrap()).await;
+    let mut tab = Tab::default();
+    tab.show(vm, &vm.terminal().await).await;
     tab.follow(vm).await;
     let tool = r#"TOOL Bash {"command": "echo ran >> it-ran", "description": "Run"}"#;
     let session = vm.start_session(tool, PermissionPreset::Strict).await;

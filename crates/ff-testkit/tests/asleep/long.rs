@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
-use ff_client::TerminalPlace;
 use ff_protocol::session::{Activity, PermissionPreset};
 
 use crate::tab::Tab;
@@ -16,9 +15,7 @@ const SOON: Duration = Duration::from_secs(90);
 
 pub async fn story() {
     let (mut vm, lease) = Vm::new(&["--idle-freeze=5"]).await;
-    let place = TerminalPlace::Vm(vm.id.clone());
-    let terminal = vm.engine().create_terminal(&place, &Default::default());
-    let terminal = terminal.await.unwrap();
+    let terminal = vm.terminal().await;
     let (mut tab, mut other) = (Tab::default(), Tab::default());
     let keys = tab.show(&vm, &terminal).await;
     keys.send("echo $$ > ~/shell; cat\r").await.unwrap();
@@ -71,13 +68,15 @@ pub async fn story() {
 
     // In the same shell, whose program ends now.
     let shell = vm.look("cat ~/shell").await;
-    let ask = "gh auth status >/dev/null; echo \"gh=$?\"; claude auth status; echo \"shell=$$\"\r";
+    let ask = "gh auth status >/dev/null; echo \"gh=$?\"; \
+               claude auth status >/dev/null; echo \"claude=$?\"; echo \"shell=$$\"\r";
     keys.send("\x03").await.unwrap();
     tab.shows("^C", 1).await;
     keys.send(ask).await.unwrap();
     tab.shows(&format!("shell={shell}"), 1).await;
     tab.shows("gh=0", 1).await;
-    tab.shows("\"loggedIn\": true", 1).await;
+    tab.shows("claude=0", 1).await;
+    vm.is_logged_in().await;
     tab.is_connected();
     other.is_connected();
     vm.runs_untroubled().await;

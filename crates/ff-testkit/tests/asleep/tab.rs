@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ff_client::TerminalPlace;
 use ff_client::socket::{
     TerminalEvent, TerminalInput, TerminalOptions, TerminalSocket, WorkspaceEvent, WorkspaceSocket,
 };
@@ -34,9 +33,8 @@ pub struct Tab {
 impl Tab {
     /// Shows a terminal.
     pub async fn show(&mut self, vm: &Vm, terminal: &Terminal) -> TerminalInput {
-        let place = TerminalPlace::Vm(vm.id.clone());
         let options = TerminalOptions::default();
-        let socket = vm.engine().attach(&place, &terminal.id, options).await;
+        let socket = vm.engine().attach(&vm.place(), &terminal.id, options).await;
         let (socket, seen) = (socket.unwrap(), Arc::clone(&self.seen));
         let input = socket.input();
         self.sockets.spawn(watch_terminal(socket, seen));

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use ff_client::EngineClient;
+use ff_client::{EngineClient, TerminalPlace};
 use ff_protocol::awake::Lease;
 use ff_protocol::session::{Answer, PermissionPreset, Session, StartSession};
+use ff_protocol::terminal::{CreateTerminal, Terminal};
 use ff_protocol::vm::Vm as Shown;
 use ff_protocol::{RequestId, SessionId, VmId, WorkspaceId};
 use ff_testkit::journey::outside::{inspect, look_inside, sqlite_row};
@@ -56,6 +57,18 @@ impl Vm {
 
     pub fn engine(&self) -> EngineClient {
         self.world.client().unwrap().engine().clone()
+    }
+
+    /// Where its own terminals are.
+    pub fn place(&self) -> TerminalPlace {
+        TerminalPlace::Vm(self.id.clone())
+    }
+
+    /// Opens a terminal.
+    pub async fn terminal(&self) -> Terminal {
+        let (engine, create) = (self.engine(), CreateTerminal::default());
+        let opened = engine.create_terminal(&self.place(), &create).await;
+        opened.unwrap()
     }
 
     pub fn workspace(&self) -> WorkspaceId {
@@ -191,8 +204,9 @@ impl Vm {
             message: None,
             answers: None,
         };
-        let told = self.engine().answer(&self.workspace(), session, &answer);
-        told.await.unwrap();
+        let (engine, workspace) = (self.engine(), self.workspace());
+        let told = engine.answer(&workspace, session, &answer).await;
+        told.unwrap();
     }
 
     pub async fn session(&self, session: &SessionId) -> Session {
