@@ -25,11 +25,11 @@ pub async fn story() {
     let slept = async || vm.moves(&since).await.into_iter().next();
     let within = Duration::from_secs(BUILD + 90);
     let (first, at) = crate::vm::soon("it sleeps", within, slept).await;
-    assert_eq!(first, "pause");
 
     let lease = vm.keep_awake(600).await;
     let built: f64 = vm.look("cat ~/built").await.parse().unwrap();
-    assert!(at > built, "frozen {} s before the end", built - at);
+    assert!(at > built, "{first} {} s before the end", built - at);
+    assert_eq!(first, "pause");
     assert!(vm.account().await.starts_with("awake frozen"));
     vm.runs_untroubled().await;
     // Its time is the server's, and the whole of it lies ahead.

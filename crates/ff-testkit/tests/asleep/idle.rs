@@ -32,7 +32,8 @@ pub async fn story() {
         .await;
     vm.let_sleep(lease).await;
     let thinks = async || {
-        let works = vm.shown().await.awake.unwrap().working;
+        let awake = vm.shown().await.awake;
+        let works = awake.expect("it sleeps while the model thinks").working;
         let is_turn = |kind| kind == CauseKind::Turn;
         (works.len() == 1 && is_turn(works[0].kind)).then_some(())
     };
