@@ -38,6 +38,8 @@ pub async fn story() {
     while frozen.elapsed() < FREEZE {
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(vm.state().await, "paused", "after {:?}", frozen.elapsed());
+        tab.is_connected();
+        other.is_connected();
     }
     keys.send("still here\r").await.unwrap();
     // Once by the terminal, once by `cat`.
