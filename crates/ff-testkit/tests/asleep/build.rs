@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use chrono::Utc;
 
-use crate::vm::{Vm, engine_time};
+use crate::vm::Vm;
 
 /// Longer than typing counts for, and then longer than both tiers wait.
 const BUILD: u64 = 55;
 
 pub async fn story() {
     let (vm, lease) = Vm::new(&["--idle-freeze=5", "--idle-stop=15"]).await;
-    let since = engine_time().await;
+    let before = vm.moves.count();
     let typed = format!(
         "nohup bash -c 'end=$((SECONDS + {BUILD})); while [ $SECONDS -lt $end ]; do \
          head -c 20000000 /dev/urandom | sha256sum; sleep 0.3; done; date +%s.%N > ~/built' \
@@ -22,9 +22,8 @@ pub async fn story() {
     vm.let_sleep(lease).await;
 
     // What the last step of a build did counts for half a minute.
-    let slept = async || vm.moves(&since).await.into_iter().next();
     let within = Duration::from_secs(BUILD + 90);
-    let (first, at) = crate::vm::soon("it sleeps", within, slept).await;
+    let (first, at) = vm.moves.next(before, within).await;
 
     let lease = vm.keep_awake(600).await;
     let built: f64 = vm.look("cat ~/built").await.parse().unwrap();

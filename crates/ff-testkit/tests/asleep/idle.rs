@@ -12,7 +12,7 @@ use ff_testkit::messages::{PromptPlan, Scripted, Turn};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::tab::Tab;
-use crate::vm::{Vm, engine_time, soon};
+use crate::vm::{Vm, soon};
 
 /// Longer than typing counts for, and then longer than both tiers wait.
 const THINKING: Duration = Duration::from_secs(50);
@@ -26,7 +26,7 @@ pub async fn story() {
         false => PromptPlan.reply(turn).after(THINKING),
     };
     vm.world.messages().unwrap().set_script(script);
-    let since = engine_time().await;
+    let before = vm.moves.count();
     let session = vm
         .start_session("SAY I have thought.", PermissionPreset::Strict)
         .await;
@@ -40,7 +40,7 @@ pub async fn story() {
     soon("nothing but the turn works", SOON, thinks).await;
     let said = vm.completed(&session, THINKING + SOON).await;
     assert_eq!(said, "I have thought.");
-    let moves = vm.moves(&since).await;
+    let moves = vm.moves.after(before);
     assert!(moves.is_empty(), "while the model thought: {moves:?}");
     assert_eq!(vm.account().await, "awake");
 
@@ -56,7 +56,7 @@ async fn a_tab_that_nobody_uses(vm: &Vm) {
     let tool = r#"TOOL Bash {"command": "echo ran >> it-ran", "description": "Run"}"#;
     let session = vm.start_session(tool, PermissionPreset::Strict).await;
     let request = tab.request().await;
-    let since = engine_time().await;
+    let before = vm.moves.count();
     let poller = Poller::start(vm);
 
     vm.until("paused", SOON).await;
@@ -65,7 +65,7 @@ async fn a_tab_that_nobody_uses(vm: &Vm) {
     let asks_on = async || (poller.asked() > asked + 80).then_some(());
     soon("the poller asks on", SOON, asks_on).await;
     assert_eq!(vm.state().await, "paused");
-    let moves = vm.moves(&since).await;
+    let moves = vm.moves.after(before);
     assert!(moves.len() == 1 && moves[0].0 == "pause", "{moves:?}");
 
     vm.allow(&session, request).await;

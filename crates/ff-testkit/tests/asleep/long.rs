@@ -6,7 +6,7 @@ use chrono::Utc;
 use ff_protocol::session::{Activity, PermissionPreset};
 
 use crate::tab::Tab;
-use crate::vm::{Vm, engine_time};
+use crate::vm::Vm;
 
 /// Server, agent and client end a connection that was silent for 60 s, and look at that every
 /// 20 s. The connections here begin at different times, so that one of them would be looked at.
@@ -30,7 +30,7 @@ pub async fn story() {
     for program in ["bash", "cat", "claude", "ff-agent"] {
         assert!(before.contains(program), "no {program} in {before}");
     }
-    let since = engine_time().await;
+    let moved = vm.moves.count();
     vm.let_sleep(lease).await;
 
     vm.until("paused", SOON).await;
@@ -47,10 +47,13 @@ pub async fn story() {
     let lease = vm.keep_awake(600).await;
     other.shows("still here", 2).await;
 
-    let moves = vm.moves(&since).await;
-    let actions: Vec<&str> = moves.iter().map(|(action, _)| action.as_str()).collect();
-    assert_eq!(actions, ["pause", "unpause"]);
-    assert!(moves[1].1 - moves[0].1 >= FREEZE.as_secs_f64());
+    let (thawed, at) = vm.moves.next(moved + 1, SOON).await;
+    let moves = vm.moves.after(moved);
+    assert!(
+        moves.len() == 2 && moves[0].0 == "pause" && thawed == "unpause",
+        "{moves:?}"
+    );
+    assert!(at - moves[0].1 >= FREEZE.as_secs_f64(), "{moves:?}");
     assert_eq!(programs(&vm).await, before);
     vm.runs_untroubled().await;
     assert_eq!(vm.account().await, "awake frozen awake");

@@ -9,6 +9,7 @@
 mod build;
 mod idle;
 mod long;
+mod moves;
 #[path = "../support/stage.rs"]
 mod stage;
 mod stopped;

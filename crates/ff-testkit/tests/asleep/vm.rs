@@ -9,25 +9,23 @@ use ff_protocol::terminal::{CreateTerminal, Terminal};
 use ff_protocol::vm::Vm as Shown;
 use ff_protocol::{RequestId, SessionId, VmId, WorkspaceId};
 use ff_testkit::journey::outside::{inspect, look_inside, sqlite_row};
-use ff_testkit::journey::process::Run;
 use ff_testkit::journey::{Options, World, up_to};
 use ff_testkit::messages::PromptPlan;
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::moves::Moves;
 use crate::stage::options;
 
 /// Time between two looks at something that takes seconds.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// What Docker tells of a container that sleeps, wakes or ends.
-const MOVES: [&str; 7] = ["pause", "unpause", "stop", "start", "die", "oom", "destroy"];
-
 pub struct Vm {
     pub world: World,
     pub id: VmId,
     pub container: String,
+    pub moves: Moves,
 }
 
 impl Vm {
@@ -42,6 +40,7 @@ impl Vm {
         let id = world.vm().unwrap();
         let container = world.container().unwrap().to_owned();
         let vm = Self {
+            moves: Moves::of(&container).await,
             world,
             id,
             container,
@@ -121,23 +120,6 @@ impl Vm {
     pub async fn until(&self, state: &str, within: Duration) {
         let is_so = async || (self.state().await == state).then_some(());
         soon(&format!("the container is {state}"), within, is_so).await;
-    }
-
-    /// What happened to the container since then, and when, in seconds.
-    pub async fn moves(&self, since: &str) -> Vec<(String, f64)> {
-        let (until, container) = (engine_time().await, format!("container={}", self.container));
-        let mut run = Run::new("docker").args(["events", "--since", since, "--until", &until]);
-        for action in MOVES {
-            run = run.args(["--filter", &format!("event={action}")]);
-        }
-        let format = "{{.Action}} {{.TimeNano}}";
-        let told = run.args(["--filter", &container, "--format", format]);
-        let told = told.text().await.unwrap();
-        let read = |line: &str| {
-            let (action, nanos) = line.split_once(' ').unwrap();
-            (action.to_owned(), nanos.parse::<f64>().unwrap() / 1e9)
-        };
-        told.lines().map(read).collect()
     }
 
     /// What the VM was in turn, by its account in the server's database.
@@ -222,12 +204,6 @@ impl Vm {
         assert_eq!(outcome, "completed", "{turn:?}");
         turn.result.unwrap()
     }
-}
-
-/// Docker's own time.
-pub async fn engine_time() -> String {
-    let run = Run::new("docker").args(["info", "--format", "{{.SystemTime}}"]);
-    run.text().await.unwrap()
 }
 
 /// Looks again and again until there is an answer.
