@@ -1,6 +1,5 @@
 //! What Docker and the databases' files say, asked without the product.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,31 +8,11 @@ use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 use super::process::Run;
 
-const INSTANCE: &str = "cloud.factory-factory.instance";
+/// Label that says which server something in Docker belongs to.
+pub(super) const INSTANCE: &str = "cloud.factory-factory.instance";
 
 fn docker<'a>(args: impl IntoIterator<Item = &'a str>) -> Run {
     Run::new("docker").args(args)
-}
-
-/// The host's address on Docker's default bridge: where VMs reach the stand-ins.
-pub async fn bridge_gateway() -> Result<IpAddr> {
-    let format = "{{with index .IPAM.Config 0}}{{.Gateway}} {{.Subnet}}{{end}}";
-    let text = docker(["network", "inspect", "bridge", "--format", format])
-        .text()
-        .await?;
-    let mut words = text
-        .split_whitespace()
-        .filter(|word| *word != "<no" && *word != "value>");
-    let first = words.next().context("Docker's bridge has no address")?;
-    if let Ok(gateway) = first.parse() {
-        return Ok(gateway);
-    }
-    // An engine of its own choosing leaves the gateway out; it is the subnet's first address.
-    let network = first.split('/').next().unwrap_or(first);
-    match network.parse()? {
-        IpAddr::V4(v4) => Ok(IpAddr::V4((u32::from(v4) + 1).into())),
-        v6 => Ok(v6),
-    }
 }
 
 /// Containers, volumes and networks of one server.
