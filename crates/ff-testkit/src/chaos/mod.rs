@@ -4,6 +4,7 @@
 
 mod docker;
 mod faults;
+mod freeze;
 mod kill;
 mod random;
 mod schedule;
