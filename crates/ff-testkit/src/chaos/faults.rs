@@ -9,6 +9,7 @@ use hyper::Method;
 use serde_json::json;
 
 use super::GUEST;
+use super::engine_killed;
 use super::random::Random;
 use super::schedule::Need;
 use super::world::World;
@@ -32,18 +33,26 @@ pub enum Fault {
     FreezeRace,
     /// The server is killed while a user's first requests are under way.
     CrowdKilled,
+    /// The engine is killed and started again, with and without `live-restore`.
+    EngineKilled,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AgentKilled,
         Self::ContainerKilled,
         Self::ContainerRemoved,
         Self::VolumeRemoved,
         Self::FreezeRace,
         Self::CrowdKilled,
+        Self::EngineKilled,
     ];
+
+    /// Whether it takes about a minute; it has a test of its own.
+    pub fn takes_long(self) -> bool {
+        self == Self::EngineKilled
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -54,6 +63,7 @@ impl Fault {
             Self::VolumeRemoved => "volume.removed",
             Self::FreezeRace => "freeze.race",
             Self::CrowdKilled => "crowd.killed",
+            Self::EngineKilled => "engine.killed",
         }
     }
 }
@@ -85,6 +95,7 @@ impl World {
                 self.freeze_beyond_deadlines().await?;
             }
             Fault::CrowdKilled => self.crowd_killed(random).await?,
+            Fault::EngineKilled => engine_killed::play(&self.settings).await?,
         }
         self.verdict().await
     }
