@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 use super::process::Run;
@@ -33,43 +33,72 @@ pub async fn labelled(instance: &str) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// Removes containers, volumes and networks of one server, until two looks in a row find none: a
-/// call the server made last may still be under way. Blocks: it also runs when a test has failed.
+/// Removes what one server has in the machine's engine; as [`remove_of`].
 ///
 /// # Errors
-/// Docker refuses.
+/// As there.
 pub fn remove_labelled(instance: &str) -> Result<()> {
+    remove_of(None, instance)
+}
+
+/// Removes containers, volumes and networks of one server, and its names for images, until two
+/// looks in a row find none: a call the server made last may still be under way. Blocks: it also
+/// runs when a test has failed.
+///
+/// # Errors
+/// Docker cannot be run, or what is removed comes back.
+pub fn remove_of(host: Option<&str>, instance: &str) -> Result<()> {
     let mut empty = 0;
     for _ in 0..20 {
-        empty = if remove_once(instance)? { 0 } else { empty + 1 };
+        empty = match remove_once(host, instance)? {
+            true => 0,
+            false => empty + 1,
+        };
         if empty == 2 {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    bail!("containers or volumes of {instance} keep coming back")
+    bail!("containers, volumes or names of images of {instance} keep coming back")
 }
 
 /// Removes what is there now; `false` when that is nothing.
-fn remove_once(instance: &str) -> Result<bool> {
-    let filter = format!("label={INSTANCE}={instance}");
-    let kinds: [(&[&str], &[&str]); 3] = [
-        (&["ps", "--all", "--quiet"], &["rm", "--force", "--volumes"]),
-        (&["volume", "ls", "--quiet"], &["volume", "rm", "--force"]),
-        (&["network", "ls", "--quiet"], &["network", "rm"]),
+fn remove_once(host: Option<&str>, instance: &str) -> Result<bool> {
+    let label = format!("label={INSTANCE}={instance}");
+    let kept = format!("reference=ff-kept-{instance}");
+    let kinds: [(&[&str], &str, &[&str]); 4] = [
+        (
+            &["ps", "--all", "--quiet"],
+            &label,
+            &["rm", "--force", "--volumes"],
+        ),
+        (
+            &["volume", "ls", "--quiet"],
+            &label,
+            &["volume", "rm", "--force"],
+        ),
+        (&["network", "ls", "--quiet"], &label, &["network", "rm"]),
+        // By their names: the image itself may have others.
+        (
+            &["images", "--format", "{{.Repository}}:{{.Tag}}"],
+            &kept,
+            &["rmi"],
+        ),
     ];
-    let docker = |args: &[&str]| std::process::Command::new("docker").args(args).output();
+    let docker = |args: &[&str]| {
+        let mut command = std::process::Command::new("docker");
+        if let Some(host) = host {
+            command.env("DOCKER_HOST", host);
+        }
+        command.args(args).output()
+    };
     let mut any = false;
-    for (list, remove) in kinds {
-        let found = docker(&[list, &["--filter", &filter]].concat())?;
+    for (list, filter, remove) in kinds {
+        let found = docker(&[list, &["--filter", filter]].concat())?;
         for name in String::from_utf8_lossy(&found.stdout).lines() {
             any = true;
-            let removed = docker(&[remove, &[name]].concat())?;
-            ensure!(
-                removed.status.success(),
-                "{}",
-                String::from_utf8_lossy(&removed.stderr)
-            );
+            // What cannot be removed yet is there at the next look.
+            docker(&[remove, &[name]].concat())?;
         }
     }
     Ok(any)
