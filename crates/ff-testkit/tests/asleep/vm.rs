@@ -185,6 +185,8 @@ impl Vm {
             allow: true,
             message: None,
             answers: None,
+            id: None,
+            by: None,
         };
         let (engine, workspace) = (self.engine(), self.workspace());
         let told = engine.answer(&workspace, session, &answer).await;
