@@ -49,9 +49,10 @@ mod tests {
         };
         let (mut ours, mut other) = (start(), start());
         let mark = of(ours.id().unwrap()).unwrap();
+        let theirs = of(other.id().unwrap()).unwrap();
         let reused = ProcessMark {
-            start: mark.start + 1,
-            ..of(other.id().unwrap()).unwrap()
+            start: theirs.start + 1,
+            ..theirs
         };
         kill_group(&mark);
         kill_group(&reused);

@@ -81,6 +81,9 @@ impl Driver {
                 let _ = reply.send(Ok(self.session.clone()));
             }
         }
+        if let Err(error) = self.tell_login().await {
+            tracing::error!(session = %self.session.id, ?error, "that the session waits could not be recorded");
+        }
         tokio::select! {
             () = self.leave.granted() => true,
             () = self.stop.cancelled() => false,
@@ -90,6 +93,21 @@ impl Driver {
                 false
             }
         }
+    }
+
+    /// Enters in the journal, once, that the next message waits for the user to log in.
+    pub(super) async fn tell_login(&mut self) -> Result<()> {
+        if self.told_login || !matches!(self.leave, Leave::Asked(_)) {
+            return Ok(());
+        }
+        let (Some(required), Some(next)) = (self.shared.account.required(), self.queue.front())
+        else {
+            return Ok(());
+        };
+        let entry = login_entry(&required.reason, &next.uuid);
+        self.append(EntryKind::ClaudeMessage, entry).await?;
+        self.told_login = true;
+        Ok(())
     }
 
     /// Notes what a line says of the login.
@@ -140,7 +158,7 @@ impl Driver {
         };
         // The CLI drops a uuid it has seen, and the message's turn was over before the model saw it.
         let uuid = uuid::Uuid::new_v4().to_string();
-        let entry = json!({ "type": "login_required", "reason": reason, "uuid": message.uuid });
+        let entry = login_entry(&reason, &message.uuid);
         let renamed = Change::Rename {
             uuid: std::mem::replace(&mut message.uuid, uuid.clone()),
             to: uuid,
@@ -148,6 +166,11 @@ impl Driver {
         self.queue.push_front(message);
         self.reckon();
         let write = Write::entry(&self.session, EntryKind::ClaudeMessage, entry).and(renamed);
+        self.told_login = true;
         self.write_with_row(write).await.map(drop)
     }
+}
+
+fn login_entry(reason: &str, uuid: &str) -> Value {
+    json!({ "type": "login_required", "reason": reason, "uuid": uuid })
 }

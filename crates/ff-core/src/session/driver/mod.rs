@@ -192,6 +192,8 @@ pub(super) struct Driver {
     leave: Leave,
     /// The login that the last message was sent with.
     login: u64,
+    /// Whether the journal says that the next message waits for a login.
+    told_login: bool,
     /// What the turn that runs showed of it, if it failed for it.
     shown: Option<Sign>,
     turn: Turn,
@@ -242,6 +244,7 @@ impl Driver {
             wanted: false,
             leave: Leave::default(),
             login: 0,
+            told_login: false,
             shown: None,
             turn: Turn::default(),
             requests: Requests::left(waiting, carried),

@@ -111,7 +111,7 @@ impl Driver {
             return;
         };
         if cli.send(&protocol::user_message(&next.uuid, &next.text)) {
-            self.login = slot.login();
+            (self.login, self.told_login) = (slot.login(), false);
             self.turn.prompt_sent(&next.uuid);
             self.sent = self.queue.pop_front();
         }

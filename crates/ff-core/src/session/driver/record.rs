@@ -19,6 +19,7 @@ impl Driver {
     pub(super) async fn settle(&mut self, cli: &mut Cli) -> Result<()> {
         self.configured().await;
         self.send_next(cli);
+        self.tell_login().await?;
         self.set_timers();
         self.close_when_stopped(cli);
         self.publish_load();

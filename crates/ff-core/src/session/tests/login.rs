@@ -140,6 +140,8 @@ async fn a_revoked_login_is_required_once_and_all_go_on_after_the_next() {
         told,
         "one, told once"
     );
+    let waits = stage.waits().await;
+    assert_eq!(waits, SESSIONS, "each says once that it waits");
     assert_eq!(Credentials::expiry_in(&stage.login.home()), Some(0));
     let refused = stage.answers().len();
     stage.log_in();

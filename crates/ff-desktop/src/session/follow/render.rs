@@ -88,6 +88,17 @@ impl Render {
             EntryKind::ClaudeMessage if entry.payload["type"] == "assistant" => {
                 self.assistant(entry)
             }
+            EntryKind::ClaudeMessage if entry.payload["type"] == "login_required" => {
+                let reason = entry.payload["reason"].as_str().unwrap_or_default();
+                let line = format!(
+                    "note: waits for a login ({reason}): run `claude auth login` in a terminal there"
+                );
+                Shown {
+                    text: self.end().to_owned(),
+                    lines: vec![line],
+                    request: None,
+                }
+            }
             EntryKind::Request => Shown {
                 text: self.end().to_owned(),
                 request: Request::of(&entry.payload),

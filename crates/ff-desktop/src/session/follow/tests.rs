@@ -135,6 +135,17 @@ fn a_tool_call_is_one_short_line() {
 }
 
 #[test]
+fn a_message_that_waits_for_a_login_says_so() {
+    let mut render = Render::new("s-1".parse().unwrap(), 0);
+    let payload = json!({"type": "login_required", "reason": "Not logged in", "uuid": "u"});
+    let waits = render.show(&entry("s-1", EntryKind::ClaudeMessage, payload));
+    assert_eq!(waits.lines.len(), 1);
+    for words in ["Not logged in", "claude auth login"] {
+        assert!(waits.lines[0].contains(words), "{}", waits.lines[0]);
+    }
+}
+
+#[test]
 fn other_sessions_of_the_workspace_are_left_out() {
     let mut render = Render::new("s-1".parse().unwrap(), 0);
     let payload = json!({"type": "assistant", "message": {"content": "theirs"}});
