@@ -42,6 +42,16 @@ impl Output {
         write_out(rendered.as_bytes())
     }
 
+    /// Prints a value as one line of JSON.
+    ///
+    /// # Errors
+    /// As [`Self::result`].
+    pub fn line<T: Serialize>(self, value: &T) -> anyhow::Result<()> {
+        let mut line = serde_json::to_string(value)?;
+        line.push('\n');
+        write_out(line.as_bytes())
+    }
+
     /// Tells people something on the way; never part of the result.
     pub fn say(self, text: impl AsRef<str>) {
         say(text);
@@ -93,6 +103,13 @@ pub fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
 /// Whether a person sits at both ends: stdin and stdout are terminals.
 pub fn interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Whether stdout is a terminal that shows colours, and its user wants them.
+pub fn in_colour() -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let dumb = set("TERM").is_none_or(|term| term == "dumb");
+    std::io::stdout().is_terminal() && !dumb && set("NO_COLOR").is_none()
 }
 
 fn ignore_gone(result: std::io::Result<()>) -> anyhow::Result<()> {

@@ -17,6 +17,8 @@ pub async fn run(context: &Context, args: AnswerArgs) -> anyhow::Result<()> {
         allow: args.allow && !args.deny,
         message: args.message,
         answers: (!answers.is_empty()).then_some(answers),
+        id: None,
+        by: std::env::var("USER").ok(),
     };
     let asked = &args.session;
     let (known, host, id) = host::of_session(context, &asked.workspace, &asked.session).await?;

@@ -1,0 +1,125 @@
+//! A conversation at the terminal, or by a pipe, with a session wherever it runs.
+
+pub mod errands;
+mod local;
+mod talk;
+
+use ff_protocol::session::{Session, SessionDetail};
+use tokio::sync::mpsc;
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::find::Known;
+use crate::output::{in_colour, interactive};
+use crate::session::follow::{Events, Happening, Look, Render, Request};
+use crate::session::history;
+use crate::session::host::Host;
+use errands::Runner;
+use talk::{Line, Talk};
+
+/// Happenings, errands and their outcomes that wait.
+const WAITING: usize = 64;
+
+/// What is done with requests of the CLI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// They are put to the user.
+    Ask,
+    /// Tools may run and plans be carried out.
+    Allow,
+    /// They are refused.
+    Refuse,
+}
+
+/// Talks with a session until the user leaves, or what they had to say is over.
+///
+/// # Errors
+/// The side that holds it is gone for good; without a terminal also a turn that did not complete.
+pub async fn run(
+    context: &Context,
+    known: &Known,
+    host: &Host<'_>,
+    detail: SessionDetail,
+    allow: bool,
+) -> anyhow::Result<()> {
+    let by_hand = interactive() && !context.out.is_json();
+    let policy = match (by_hand, allow) {
+        (true, _) => Policy::Ask,
+        (false, true) => Policy::Allow,
+        (false, false) => Policy::Refuse,
+    };
+    let seq = detail.messages.last().map_or(0, |entry| entry.seq);
+    let id = detail.session.id.clone();
+    if by_hand {
+        greet(context, host, &detail);
+    }
+    let events = host.events(&known.id, Some(seq)).await?;
+    let (errands_in, errands) = mpsc::channel(WAITING);
+    let (outcomes_in, outcomes) = mpsc::channel(WAITING);
+    let (happenings_in, happenings) = mpsc::channel(WAITING);
+    let runner = Runner {
+        host,
+        voice: events.voice(),
+        workspace: &known.id,
+        session: id.clone(),
+    };
+    let look = Look {
+        colour: by_hand && in_colour(),
+        detail: by_hand,
+    };
+    let render = Render::new(id.clone(), seq, look);
+    let mut talk = Talk::new(context, known, detail.session, render, policy, errands_in);
+    for waiting in host.requests(&known.id, &id).await? {
+        talk.asked(Request::waiting(&waiting))?;
+    }
+    let line = Line {
+        happenings,
+        outcomes,
+        interrupts: context.interrupts().take(),
+    };
+    tokio::select! {
+        result = talk.go_on(line) => result?,
+        () = pump(events, happenings_in) => {}
+        () = runner.run(errands, outcomes_in) => {}
+    }
+    if by_hand {
+        context.out.say(host.afterwards());
+    }
+    Ok(())
+}
+
+/// Says where the user is, and what was said last.
+fn greet(context: &Context, host: &Host<'_>, detail: &SessionDetail) {
+    let Session { id, name, .. } = &detail.session;
+    let name = name.as_deref().map(|name| format!(" {name}"));
+    let name = name.unwrap_or_default();
+    context
+        .out
+        .say(format!("session{name} {id}; /help lists what can be said"));
+    if host.is_here() {
+        context
+            .out
+            .say("it ends with this command; `ff serve` would keep it");
+    }
+    let last = history::last_exchange(&detail.messages);
+    for words in last.iter().filter_map(history::message) {
+        context.out.say(words);
+    }
+}
+
+/// Passes on what happens. Its end is passed on too; never returns.
+async fn pump(mut events: Events, happenings: mpsc::Sender<anyhow::Result<Vec<Happening>>>) {
+    loop {
+        let next = events.next().await;
+        let over = next.is_err();
+        if happenings.send(next).await.is_err() || over {
+            break;
+        }
+    }
+    std::future::pending().await
+}
+
+/// The error of a conversation that nothing moves any more.
+fn over() -> Failure {
+    Failure::new(crate::failure::Exit::Failed, "the conversation is over")
+}

@@ -1,0 +1,409 @@
+//! The state of a conversation: what happens, what is typed, and what follows from it.
+
+use std::collections::{HashSet, VecDeque};
+
+use ff_protocol::ClientId;
+use ff_protocol::session::{
+    Activity, EntryKind, JournalEntry, Session, SessionStatus, TurnOutcome,
+};
+use ff_protocol::socket::ClientFrame;
+use tokio::sync::mpsc;
+
+use super::errands::{Done, Errand};
+use super::local::{self, Local};
+use super::{Policy, over};
+use crate::clean::{clean, clean_line};
+use crate::context::Context;
+use crate::failure::{Asked, explain};
+use crate::find::Known;
+use crate::output::{fields, wire_name, write_out};
+use crate::session::follow::{Before, Dialog, Happening, Render, Request, has_ended, verdict};
+use crate::stop;
+use crate::tty::lines::{Joined, Lines};
+
+/// What comes in besides lines.
+pub struct Line {
+    /// What happens in the workspace.
+    pub happenings: mpsc::Receiver<anyhow::Result<Vec<Happening>>>,
+    /// What came of errands.
+    pub outcomes: mpsc::Receiver<anyhow::Result<Done>>,
+    /// Ctrl-C.
+    pub interrupts: mpsc::Receiver<()>,
+}
+
+/// A conversation with one session.
+pub struct Talk<'a> {
+    context: &'a Context,
+    known: &'a Known,
+    session: Session,
+    render: Render,
+    policy: Policy,
+    errands: mpsc::Sender<Errand>,
+    /// Errands whose outcome is still to come.
+    outstanding: usize,
+    /// Requests that wait for the user.
+    asking: VecDeque<Dialog>,
+    /// Messages of ours that the journal has not shown yet.
+    ours: HashSet<ClientId>,
+    /// By a pipe: how the session was before the turn we wait for.
+    turn: Option<Before>,
+    /// The user has pressed Ctrl-C since they last said something.
+    interrupted: bool,
+    leaving: bool,
+    /// The user sees where to type.
+    prompted: bool,
+}
+
+impl<'a> Talk<'a> {
+    /// Nothing was said yet.
+    pub fn new(
+        context: &'a Context,
+        known: &'a Known,
+        session: Session,
+        render: Render,
+        policy: Policy,
+        errands: mpsc::Sender<Errand>,
+    ) -> Self {
+        Self {
+            context,
+            known,
+            session,
+            render,
+            policy,
+            errands,
+            outstanding: 0,
+            asking: VecDeque::new(),
+            ours: HashSet::new(),
+            turn: None,
+            interrupted: false,
+            leaving: false,
+            prompted: false,
+        }
+    }
+
+    /// Goes on until the user leaves and everything they said has arrived.
+    ///
+    /// # Errors
+    /// As [`super::run`].
+    pub async fn go_on(&mut self, mut line: Line) -> anyhow::Result<()> {
+        let mut lines = Lines::default();
+        while !self.leaving || self.outstanding > 0 {
+            self.draw()?;
+            let joined = match self.by_hand() && self.asking.is_empty() {
+                true => Joined::AsTyped,
+                false => Joined::Never,
+            };
+            tokio::select! {
+                batch = line.happenings.recv() => {
+                    for happening in batch.ok_or_else(over)?? {
+                        self.happened(&happening)?;
+                    }
+                }
+                text = lines.next(joined), if self.listens() => match text {
+                    Some(text) => self.heard(&text)?,
+                    None => self.leaving = true,
+                },
+                outcome = line.outcomes.recv() => self.done(outcome.ok_or_else(over)?)?,
+                Some(()) = line.interrupts.recv() => self.ctrl_c()?,
+                () = self.context.stop().cancelled() => return Err(stop::interrupted().into()),
+            }
+        }
+        let end = self.render.end();
+        self.context.out.piece(end)
+    }
+
+    fn by_hand(&self) -> bool {
+        self.policy == Policy::Ask
+    }
+
+    /// Whether the next line may be taken: by a pipe each turn ends before the next begins.
+    fn listens(&self) -> bool {
+        !self.leaving && (self.by_hand() || self.turn.is_none())
+    }
+
+    fn happened(&mut self, happening: &Happening) -> anyhow::Result<()> {
+        if self.context.out.is_json() {
+            self.frame(happening)?;
+        }
+        match happening {
+            Happening::Status(session) if session.id == self.session.id => {
+                return self.status((**session).clone());
+            }
+            Happening::Entry(entry) if entry.session_id == self.session.id => match entry.kind {
+                EntryKind::Answer => self.answered(entry)?,
+                EntryKind::UserMessage => self.user_said(entry)?,
+                _ => {}
+            },
+            _ => {}
+        }
+        let shown = self.render.show(happening);
+        if !self.context.out.is_json() {
+            self.make_way(!shown.text.is_empty() || !shown.lines.is_empty())?;
+            self.context.out.piece(&shown.text)?;
+            for line in &shown.lines {
+                self.context.out.say(line);
+            }
+        }
+        match shown.request {
+            Some(request) => self.asked(request),
+            None => Ok(()),
+        }
+    }
+
+    fn frame(&self, happening: &Happening) -> anyhow::Result<()> {
+        let id = match happening {
+            Happening::Entry(entry) => &entry.session_id,
+            Happening::Delta(session, ..) => session,
+            Happening::Status(session) => &session.id,
+            _ => &self.session.id,
+        };
+        match happening.frame(&self.known.id) {
+            Some(frame) if *id == self.session.id => self.context.out.line(&frame),
+            _ => Ok(()),
+        }
+    }
+
+    fn status(&mut self, now: Session) -> anyhow::Result<()> {
+        let before = std::mem::replace(&mut self.session, now);
+        let now = &self.session;
+        let mut told = Vec::new();
+        if now.warning.is_some() && now.warning != before.warning {
+            told.extend(
+                now.warning
+                    .as_deref()
+                    .map(|w| format!("warning: {}", clean_line(w))),
+            );
+        }
+        if now.held && !before.held && now.queued > 0 {
+            told.push(format!(
+                "{} message(s) wait; the next one or /resume lets them go on",
+                now.queued
+            ));
+        }
+        let ended = self.turn.take_if(|turn| has_ended(now, turn)).is_some();
+        if ended {
+            let end = self.render.end();
+            self.context.out.piece(end)?;
+            return Ok(verdict(self.known, &self.session)?);
+        }
+        if self.by_hand() {
+            told.extend(trouble(&before, now));
+        }
+        self.tell(&told)
+    }
+
+    /// An answer was entered; one to what we ask came from elsewhere.
+    fn answered(&mut self, entry: &JournalEntry) -> anyhow::Result<()> {
+        let id = entry.payload["requestId"].as_str();
+        let place = self
+            .asking
+            .iter()
+            .position(|dialog| Some(dialog.request().id.as_str()) == id);
+        let Some(place) = place else { return Ok(()) };
+        self.asking.remove(place);
+        let words = match entry.payload["by"].as_str() {
+            Some(by) => format!("answered by {}", clean_line(by)),
+            None => "this no longer waits for an answer".to_owned(),
+        };
+        self.tell(&[words])
+    }
+
+    /// A message was entered; one of ours stands on the screen already.
+    fn user_said(&mut self, entry: &JournalEntry) -> anyhow::Result<()> {
+        let id = entry.payload["id"].as_str().and_then(|id| id.parse().ok());
+        let ours = id.is_some_and(|id: ClientId| self.ours.remove(&id));
+        if ours || !self.by_hand() {
+            return Ok(());
+        }
+        self.tell(&[format!("you (elsewhere): {}", clean(&entry.text()))])
+    }
+
+    /// The CLI asks for something.
+    ///
+    /// # Errors
+    /// The terminal cannot be written to.
+    pub fn asked(&mut self, request: Request) -> anyhow::Result<()> {
+        self.tell(&request.lines())?;
+        let answer = match self.policy {
+            Policy::Ask => {
+                self.asking.push_back(Dialog::new(request));
+                return Ok(());
+            }
+            Policy::Allow => request.allowance(),
+            Policy::Refuse => None,
+        };
+        let answer = answer.unwrap_or_else(|| {
+            self.context
+                .out
+                .say("refused, because nobody is at a terminal to answer");
+            request.refusal("nobody is there to answer; go on without it")
+        });
+        let frame = request.frame(&self.session.id, answer);
+        self.send(Errand::Say(frame))
+    }
+
+    fn heard(&mut self, text: &str) -> anyhow::Result<()> {
+        self.prompted = false;
+        self.interrupted = false;
+        if let Some(command) = local::parse(text) {
+            return self.command(command);
+        }
+        if let Some(dialog) = self.asking.front_mut() {
+            let Some(answer) = dialog.hear(Some(text)) else {
+                return Ok(());
+            };
+            let frame = dialog.request().frame(&self.session.id, answer);
+            self.asking.pop_front();
+            return self.send(Errand::Say(frame));
+        }
+        if text.trim().is_empty() {
+            return Ok(());
+        }
+        if self.by_hand() && self.session.activity == Activity::Working {
+            self.tell(&["it waits until this turn has ended".to_owned()])?;
+        }
+        if !self.by_hand() {
+            self.turn = Some(Before::now(&self.session, 0));
+        }
+        let id = ClientId::generate();
+        self.ours.insert(id.clone());
+        self.send(Errand::Say(ClientFrame::UserMessage {
+            id,
+            session_id: self.session.id.clone(),
+            text: text.to_owned(),
+        }))
+    }
+
+    fn command(&mut self, command: Local) -> anyhow::Result<()> {
+        let errand = match command {
+            Local::Quit => {
+                self.leaving = true;
+                return Ok(());
+            }
+            Local::Wrong(why) => return self.tell(&[why]),
+            Local::Status => return self.tell(&[status_of(&self.session)]),
+            Local::Help => Errand::Help,
+            Local::Models => Errand::Models,
+            Local::Configure(change, words) => Errand::Configure(change, words),
+            Local::Resume => Errand::Resume,
+            Local::Stop => Errand::Stop,
+        };
+        self.send(errand)
+    }
+
+    fn done(&mut self, outcome: anyhow::Result<Done>) -> anyhow::Result<()> {
+        self.outstanding -= 1;
+        match outcome {
+            Ok(done) => {
+                if let Some(session) = done.session {
+                    self.session = session;
+                }
+                self.tell(&done.lines)
+            }
+            Err(error) if self.by_hand() => {
+                let asked = Asked {
+                    command: format!("ff chat {}", self.known.id),
+                    workspace: Some(self.known.id.to_string()),
+                };
+                self.tell(&[explain(&error, &asked).render()])
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The first Ctrl-C ends the turn, the second leaves.
+    fn ctrl_c(&mut self) -> anyhow::Result<()> {
+        if self.leaving || std::mem::replace(&mut self.interrupted, true) {
+            // What was said and has not arrived is given up too.
+            self.leaving = true;
+            self.outstanding = 0;
+            return Ok(());
+        }
+        if self.session.activity == Activity::Idle && self.turn.is_none() {
+            return self.tell(&["Ctrl-C again leaves".to_owned()]);
+        }
+        self.tell(&["interrupting the turn; Ctrl-C again leaves".to_owned()])?;
+        self.send(Errand::Say(ClientFrame::Interrupt {
+            id: ClientId::generate(),
+            session_id: self.session.id.clone(),
+        }))
+    }
+
+    fn send(&mut self, errand: Errand) -> anyhow::Result<()> {
+        match self.errands.try_send(errand) {
+            Ok(()) => self.outstanding += 1,
+            Err(_) => self.tell(&["too much waits already; this was not sent".to_owned()])?,
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, lines: &[String]) -> anyhow::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.make_way(true)?;
+        let end = self.render.end();
+        self.context.out.piece(end)?;
+        for line in lines {
+            self.context.out.say(line);
+        }
+        Ok(())
+    }
+
+    /// Takes the prompt away before something else is written.
+    fn make_way(&mut self, needed: bool) -> anyhow::Result<()> {
+        if needed && std::mem::take(&mut self.prompted) {
+            write_out(b"\r\x1b[K")?;
+        }
+        Ok(())
+    }
+
+    /// Shows where to type, once there is nothing else to wait for.
+    fn draw(&mut self) -> anyhow::Result<()> {
+        let waits = !self.asking.is_empty() || self.session.activity == Activity::Idle;
+        let free = self.by_hand() && self.listens() && self.outstanding == 0;
+        if self.prompted || !waits || !free || self.render.is_mid_line() {
+            return Ok(());
+        }
+        self.prompted = true;
+        match self.asking.front() {
+            Some(dialog) => write_out(format!("{} ", dialog.asks()).as_bytes()),
+            None => write_out(b"> "),
+        }
+    }
+}
+
+/// What went wrong between two states of a session.
+fn trouble(before: &Session, now: &Session) -> Option<String> {
+    if now.status == SessionStatus::Failed && before.status != SessionStatus::Failed {
+        let why = now.error.as_deref().unwrap_or("no reason is known");
+        return Some(format!("the session failed: {}", clean(why)));
+    }
+    let turn = now.last_turn.as_ref()?;
+    if now.last_turn == before.last_turn || turn.outcome == TurnOutcome::Completed {
+        return None;
+    }
+    let why = turn.reason.as_deref().map(clean_line);
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+    Some(format!("turn {}{why}", wire_name(&turn.outcome)))
+}
+
+fn status_of(session: &Session) -> String {
+    let last = session.last_turn.as_ref();
+    let cost = last.and_then(|turn| turn.cost_usd);
+    fields(&[
+        ("session", Some(session.id.to_string())),
+        ("name", session.name.clone()),
+        ("status", Some(wire_name(&session.status))),
+        ("activity", Some(wire_name(&session.activity))),
+        ("model", session.model.clone()),
+        ("permissions", Some(wire_name(&session.permissions))),
+        ("mode", Some(wire_name(&session.permission_mode))),
+        (
+            "waiting",
+            (session.queued > 0).then(|| session.queued.to_string()),
+        ),
+        ("last turn", last.map(|turn| wire_name(&turn.outcome))),
+        ("cost", cost.map(|cost| format!("{cost:.4} USD"))),
+    ])
+}
