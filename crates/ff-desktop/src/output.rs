@@ -105,11 +105,16 @@ pub fn interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }
 
+/// Whether stdout is a terminal that understands escape sequences.
+pub fn is_screen() -> bool {
+    let term = std::env::var_os("TERM").filter(|term| !term.is_empty());
+    std::io::stdout().is_terminal() && term.is_some_and(|term| term != "dumb")
+}
+
 /// Whether stdout is a terminal that shows colours, and its user wants them.
 pub fn in_colour() -> bool {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let dumb = set("TERM").is_none_or(|term| term == "dumb");
-    std::io::stdout().is_terminal() && !dumb && set("NO_COLOR").is_none()
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    is_screen() && !unwanted
 }
 
 fn ignore_gone(result: std::io::Result<()>) -> anyhow::Result<()> {

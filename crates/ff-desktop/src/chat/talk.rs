@@ -16,7 +16,7 @@ use crate::clean::{clean, clean_line};
 use crate::context::Context;
 use crate::failure::{Asked, explain};
 use crate::find::Known;
-use crate::output::{fields, wire_name, write_out};
+use crate::output::{fields, is_screen, wire_name, write_out};
 use crate::session::follow::{Before, Dialog, Happening, Render, Request, has_ended, verdict};
 use crate::stop;
 use crate::tty::lines::{Joined, Lines};
@@ -200,6 +200,10 @@ impl<'a> Talk<'a> {
             .iter()
             .position(|dialog| Some(dialog.request().id.as_str()) == id);
         let Some(place) = place else { return Ok(()) };
+        if entry.payload["outcome"] == "orphaned" {
+            let words = "the process that asked has ended; an answer starts it again";
+            return self.tell(&[words.to_owned()]);
+        }
         self.asking.remove(place);
         let words = match entry.payload["by"].as_str() {
             Some(by) => format!("answered by {}", clean_line(by)),
@@ -223,6 +227,11 @@ impl<'a> Talk<'a> {
     /// # Errors
     /// The terminal cannot be written to.
     pub fn asked(&mut self, request: Request) -> anyhow::Result<()> {
+        // A process that was started again asks the same again.
+        let known = |dialog: &Dialog| dialog.request().id == request.id;
+        if self.asking.iter().any(known) {
+            return Ok(());
+        }
         self.tell(&request.lines())?;
         let answer = match self.policy {
             Policy::Ask => {
@@ -353,7 +362,8 @@ impl<'a> Talk<'a> {
     /// Takes the prompt away before something else is written.
     fn make_way(&mut self, needed: bool) -> anyhow::Result<()> {
         if needed && std::mem::take(&mut self.prompted) {
-            write_out(b"\r\x1b[K")?;
+            let gone: &[u8] = if is_screen() { b"\r\x1b[K" } else { b"\n" };
+            write_out(gone)?;
         }
         Ok(())
     }
