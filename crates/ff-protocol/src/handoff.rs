@@ -202,7 +202,7 @@ pub struct Fingerprint {
 }
 
 /// `manifest.json` of a bundle.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
     /// [`BUNDLE_FORMAT`].
