@@ -219,7 +219,11 @@ impl<'a> Talk<'a> {
         if ours || !self.by_hand() {
             return Ok(());
         }
-        self.tell(&[format!("you (elsewhere): {}", clean(&entry.text()))])
+        let who = match entry.payload["origin"].as_str() {
+            Some("resume") => "to go on",
+            _ => "you (elsewhere)",
+        };
+        self.tell(&[format!("{who}: {}", clean(&entry.text()))])
     }
 
     /// The CLI asks for something.
@@ -400,7 +404,6 @@ fn trouble(before: &Session, now: &Session) -> Option<String> {
 
 fn status_of(session: &Session) -> String {
     let last = session.last_turn.as_ref();
-    let cost = last.and_then(|turn| turn.cost_usd);
     fields(&[
         ("session", Some(session.id.to_string())),
         ("name", session.name.clone()),
@@ -414,6 +417,9 @@ fn status_of(session: &Session) -> String {
             (session.queued > 0).then(|| session.queued.to_string()),
         ),
         ("last turn", last.map(|turn| wire_name(&turn.outcome))),
-        ("cost", cost.map(|cost| format!("{cost:.4} USD"))),
+        (
+            "cost",
+            session.total_cost_usd.map(|cost| format!("{cost:.4} USD")),
+        ),
     ])
 }

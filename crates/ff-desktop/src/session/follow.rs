@@ -24,9 +24,9 @@ use crate::stop;
 
 pub use events::{Events, Happening};
 pub use look::Look;
-pub use render::{Render, Shown};
+pub use render::Render;
 pub use request::{Dialog, Request};
-pub use tools::{result_lines, tool_lines};
+pub use tools::tool_lines;
 
 /// A session as it was before its turn began.
 #[derive(Debug, Clone, Default)]

@@ -7,8 +7,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::input;
 
-/// Longest line or message, in bytes; what is longer is cut there.
-const LONGEST: usize = 1 << 20;
+/// Longest line or message that is kept, in bytes: one more than a session takes, so that what is
+/// longer is refused and not shortened.
+const LONGEST: usize = (1 << 20) + 1;
 /// Lines that come so soon after one another were pasted: nobody types so fast.
 const PASTE: Duration = Duration::from_millis(40);
 
@@ -58,16 +59,16 @@ impl Lines {
 
     /// Takes one more line of a message.
     fn join(&mut self, line: &str) {
+        let goes_on = line.strip_suffix('\\');
         let message = self.message.get_or_insert_default();
-        if let Some(line) = line.strip_suffix('\\') {
-            message.push_str(line);
+        if message.len() <= LONGEST {
+            message.push_str(goes_on.unwrap_or(line));
             message.push('\n');
-            self.over_at = None;
-        } else {
-            message.push_str(line);
-            message.push('\n');
-            self.over_at = Some(Instant::now() + PASTE);
         }
+        self.over_at = match goes_on {
+            Some(_) => None,
+            None => Some(Instant::now() + PASTE),
+        };
     }
 
     fn finished(&mut self) -> Option<String> {

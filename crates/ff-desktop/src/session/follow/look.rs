@@ -25,11 +25,6 @@ impl Look {
         self.painted("31", text)
     }
 
-    /// Text that asks for attention.
-    pub fn bold(self, text: &str) -> String {
-        self.painted("1", text)
-    }
-
     fn painted(self, code: &str, text: &str) -> String {
         match self.colour && !text.is_empty() {
             true => format!("\u{1b}[{code}m{text}\u{1b}[0m"),

@@ -5,6 +5,7 @@ use ff_protocol::socket::{ClientFrame, DeltaKind};
 use ff_protocol::workspace::CloudWorkspace;
 use serde_json::{Value, json};
 
+use super::render::Shown;
 use super::*;
 
 fn session() -> Session {
@@ -26,6 +27,7 @@ fn session() -> Session {
         fork_of: None,
         queued: 0,
         held: false,
+        total_cost_usd: None,
         warning: None,
         closed_at: None,
         created_at: now,
@@ -37,6 +39,7 @@ fn turn(outcome: TurnOutcome, at: &str) -> LastTurn {
     LastTurn {
         outcome,
         reason: None,
+        failure: None,
         result: None,
         usage: None,
         cost_usd: None,
