@@ -397,9 +397,11 @@ fn trouble(before: &Session, now: &Session) -> Option<String> {
     if now.last_turn == before.last_turn || turn.outcome == TurnOutcome::Completed {
         return None;
     }
+    let outcome = wire_name(&turn.outcome);
     let why = turn.reason.as_deref().map(clean_line);
+    let why = why.filter(|why| *why != outcome);
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-    Some(format!("turn {}{why}", wire_name(&turn.outcome)))
+    Some(format!("turn {outcome}{why}"))
 }
 
 fn status_of(session: &Session) -> String {

@@ -46,7 +46,7 @@ while IFS= read -r line; do
           delta '\u001b]0;owned\u0007text'
           text '\u001b]0;owned\u0007text'
           result done false ;;
-        *CHANGE*)
+        *EDIT*)
           piece thinking "how about this"
           assistant '{"type":"tool_use","id":"t","name":"Edit","input":{"file_path":"a.txt"}}'
           results "changed" false '{"filePath":"a.txt","structuredPatch":[{"lines":[" same","-old line","+new line"]}]}'
@@ -80,10 +80,17 @@ impl Desktop {
 
     /// What the CLI was told so far.
     pub fn told(&self) -> Vec<Value> {
-        let text = std::fs::read_to_string(self.path("home/told")).unwrap();
+        let text = std::fs::read_to_string(self.path("home/told")).unwrap_or_default();
         text.lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
+    }
+
+    /// Whether the CLI was told a message with this word.
+    pub fn has_heard(&self, word: &str) -> bool {
+        let messages = self.told().into_iter();
+        let mut messages = messages.filter(|line| line["type"] == "user");
+        messages.any(|line| line["message"].to_string().contains(word))
     }
 
     /// What the CLI was answered to its requests.
