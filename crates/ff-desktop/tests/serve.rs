@@ -234,6 +234,8 @@ async fn a_session_goes_on_when_its_chat_is_left_and_others_are_heard() {
     let mut back = talking_in_turn(&desktop).await;
     back.types("\x03").await;
     back.waits_for("turn interrupted").await;
+    let elsewhere = back.all.matches("(elsewhere)").count();
+    assert_eq!(elsewhere, 0, "what is old is shown once: {}", back.all);
     back.waits_for("> ").await;
     back.types("/quit\r").await;
     back.is_back().await;

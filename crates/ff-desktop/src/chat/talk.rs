@@ -2,11 +2,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use ff_protocol::ClientId;
 use ff_protocol::session::{
     Activity, EntryKind, JournalEntry, Session, SessionStatus, TurnOutcome,
 };
 use ff_protocol::socket::ClientFrame;
+use ff_protocol::{ClientId, SessionId};
 use tokio::sync::mpsc;
 
 use super::errands::{Done, Errand};
@@ -122,22 +122,24 @@ impl<'a> Talk<'a> {
     }
 
     fn happened(&mut self, happening: &Happening) -> anyhow::Result<()> {
-        if self.context.out.is_json() {
+        let json = self.context.out.is_json();
+        if json {
             self.frame(happening)?;
         }
         match happening {
             Happening::Status(session) if session.id == self.session.id => {
                 return self.status((**session).clone());
             }
-            Happening::Entry(entry) if entry.session_id == self.session.id => match entry.kind {
+            Happening::Entry(entry) if self.render.is_news(entry) => match entry.kind {
                 EntryKind::Answer => self.answered(entry)?,
                 EntryKind::UserMessage => self.user_said(entry)?,
                 _ => {}
             },
+            Happening::Delta(..) if json => return Ok(()),
             _ => {}
         }
         let shown = self.render.show(happening);
-        if !self.context.out.is_json() {
+        if !json {
             self.make_way(!shown.text.is_empty() || !shown.lines.is_empty())?;
             self.context.out.piece(&shown.text)?;
             for line in &shown.lines {
@@ -150,16 +152,22 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn frame(&self, happening: &Happening) -> anyhow::Result<()> {
-        let id = match happening {
-            Happening::Entry(entry) => &entry.session_id,
-            Happening::Delta(session, ..) => session,
-            Happening::Status(session) => &session.id,
-            _ => &self.session.id,
+    /// Prints what is new of our session as a frame.
+    fn frame(&mut self, happening: &Happening) -> anyhow::Result<()> {
+        let ours = |id: &SessionId| *id == self.session.id;
+        let news = match happening {
+            Happening::Entry(entry) if !self.render.is_news(entry) => return Ok(()),
+            Happening::Status(session) if !ours(&session.id) => return Ok(()),
+            Happening::Delta(session, ..) if !ours(session) => return Ok(()),
+            Happening::Delta(session, kind, piece) => {
+                let text = self.render.news(*kind, piece);
+                &Happening::Delta(session.clone(), *kind, text)
+            }
+            other => other,
         };
-        match happening.frame(&self.known.id) {
-            Some(frame) if *id == self.session.id => self.context.out.line(&frame),
-            _ => Ok(()),
+        match news.frame(&self.known.id) {
+            Some(frame) => self.context.out.line(&frame),
+            None => Ok(()),
         }
     }
 

@@ -105,7 +105,11 @@ impl Desktop {
     /// The CLI's processes that were ever started, and whether each lives.
     pub fn processes(&self) -> Vec<(String, bool)> {
         let text = std::fs::read_to_string(self.path("home/pids")).unwrap();
-        let lives = |pid: &str| std::path::Path::new("/proc").join(pid).exists();
+        // One that has ended may stay as a zombie until its new parent looks.
+        let lives = |pid: &str| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+            stat.is_ok_and(|stat| !stat.contains(") Z"))
+        };
         text.lines()
             .map(|pid| (pid.to_owned(), lives(pid)))
             .collect()

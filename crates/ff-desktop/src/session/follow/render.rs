@@ -74,9 +74,7 @@ impl Render {
             Happening::Delta(session, kind, piece) if *session == self.session => {
                 self.piece(*kind, piece)
             }
-            Happening::Entry(entry)
-                if entry.session_id == self.session && entry.seq > self.after =>
-            {
+            Happening::Entry(entry) if self.is_news(entry) => {
                 self.after = entry.seq;
                 self.entry(entry)
             }
@@ -93,6 +91,19 @@ impl Render {
             | Happening::Entry(_)
             | Happening::Status(_)
             | Happening::Changed => Shown::default(),
+        }
+    }
+
+    /// Whether this is an entry of its session that was not shown yet.
+    pub fn is_news(&self, entry: &JournalEntry) -> bool {
+        entry.session_id == self.session && entry.seq > self.after
+    }
+
+    /// What is new in a piece of a message of its session.
+    pub fn news(&mut self, kind: DeltaKind, piece: &str) -> String {
+        match kind {
+            DeltaKind::Thinking => self.thinking.news(piece),
+            DeltaKind::Text => self.text.news(piece),
         }
     }
 
@@ -115,10 +126,7 @@ impl Render {
         if thinks && !self.look.detail {
             return Shown::default();
         }
-        let news = match thinks {
-            true => self.thinking.news(piece),
-            false => self.text.news(piece),
-        };
+        let news = self.news(kind, piece);
         self.write(kind, &news)
     }
 
