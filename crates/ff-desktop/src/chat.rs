@@ -3,17 +3,19 @@
 pub mod errands;
 mod local;
 mod talk;
+mod words;
 
 use ff_protocol::session::{Session, SessionDetail};
 use tokio::sync::mpsc;
 
 use crate::context::Context;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::find::Known;
 use crate::output::{in_colour, interactive};
 use crate::session::follow::{Events, Happening, Look, Render, Request};
 use crate::session::history;
 use crate::session::host::Host;
+use crate::stop;
 use errands::Runner;
 use talk::{Line, Talk};
 
@@ -53,7 +55,11 @@ pub async fn run(
     if by_hand {
         greet(context, host, &detail);
     }
-    let events = host.events(&known.id, Some(seq)).await?;
+    let opening = async {
+        let events = host.events(&known.id, Some(seq)).await?;
+        Ok((events, host.requests(&known.id, &id).await?))
+    };
+    let (events, waiting) = stop::unless(context.stop(), opening).await?;
     let (errands_in, errands) = mpsc::channel(WAITING);
     let (outcomes_in, outcomes) = mpsc::channel(WAITING);
     let (happenings_in, happenings) = mpsc::channel(WAITING);
@@ -69,8 +75,8 @@ pub async fn run(
     };
     let render = Render::new(id.clone(), seq, look);
     let mut talk = Talk::new(context, known, detail.session, render, policy, errands_in);
-    for waiting in host.requests(&known.id, &id).await? {
-        talk.asked(Request::waiting(&waiting))?;
+    for request in &waiting {
+        talk.asked(Request::waiting(request))?;
     }
     let line = Line {
         happenings,
@@ -78,7 +84,7 @@ pub async fn run(
         interrupts: context.interrupts().take(),
     };
     tokio::select! {
-        result = talk.go_on(line) => result?,
+        result = talk.go_on(line, host.afterwards()) => result?,
         () = pump(events, happenings_in) => {}
         () = runner.run(errands, outcomes_in) => {}
     }
@@ -121,5 +127,5 @@ async fn pump(mut events: Events, happenings: mpsc::Sender<anyhow::Result<Vec<Ha
 
 /// The error of a conversation that nothing moves any more.
 fn over() -> Failure {
-    Failure::new(crate::failure::Exit::Failed, "the conversation is over")
+    Failure::new(Exit::Failed, "the conversation is over")
 }

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+/// Longest line for what is told in short, in characters.
+const LINE: usize = 120;
+
 /// The text without anything that moves a cursor, colours, renames a window or turns the
 /// direction of writing: control characters stand there as pictures of themselves.
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -15,6 +18,15 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 pub fn clean_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     clean(&words.join(" ")).into_owned()
+}
+
+/// The beginning of a line that is told in short.
+pub fn cut(line: &str) -> String {
+    if line.chars().count() <= LINE {
+        return line.to_owned();
+    }
+    let head: String = line.chars().take(LINE - 3).collect();
+    format!("{head}...")
 }
 
 fn is_foul(c: char) -> bool {

@@ -73,14 +73,17 @@ async fn the_answer_comes_as_it_is_written_with_tools_and_changes() {
     person.types("two \\\r").await;
     person.types("lines\r").await;
     person.waits_for("Hello\r\n").await;
+    person.waits_for("> ").await;
+    person.types("pasted\rtogether\r").await;
+    person.waits_for("Hello\r\n").await;
     // Another client sees the same while this one is there.
     let session = only_session(&desktop);
     let said: Vec<&Value> = entries(&session, "user_message")
         .iter()
         .map(|entry| &entry["payload"]["text"])
         .collect();
-    assert_eq!(said, ["go", "EDIT", "two \nlines"]);
-    assert_eq!(person.all.matches("Hello\r\n").count(), 2);
+    assert_eq!(said, ["go", "EDIT", "two \nlines", "pasted\ntogether"]);
+    assert_eq!(person.all.matches("Hello\r\n").count(), 3);
     person.waits_for("> ").await;
     person.types("/quit\r").await;
     person.waits_for("ends with this command").await;

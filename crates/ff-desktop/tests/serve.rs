@@ -4,93 +4,16 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use common::Desktop;
 use common::person::Person;
+use common::served::{Served, until};
 use serde_json::Value;
-
-const LONGEST: Duration = Duration::from_secs(20);
-
-/// An `ff serve`, ended with the test.
-struct Served<'a> {
-    desktop: &'a Desktop,
-    child: Child,
-    first_words: String,
-}
-
-impl<'a> Served<'a> {
-    fn on(desktop: &'a Desktop) -> Self {
-        let mut child = desktop
-            .command(&["serve"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut first_words = String::new();
-        let mut lines = BufReader::new(child.stdout.take().unwrap());
-        lines.read_line(&mut first_words).unwrap();
-        Self {
-            desktop,
-            child,
-            first_words,
-        }
-    }
-
-    fn record(&self) -> Value {
-        let text = std::fs::read_to_string(self.record_path()).unwrap();
-        serde_json::from_str(&text).unwrap()
-    }
-
-    fn record_path(&self) -> std::path::PathBuf {
-        self.desktop.path("data/factory-factory/serve.json")
-    }
-
-    fn address(&self) -> String {
-        let record = self.record();
-        let address = record["address"].as_str().unwrap();
-        address.strip_prefix("http://").unwrap().to_owned()
-    }
-
-    fn signal(&self, signal: &str) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill").args([signal, &pid]).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// Status line of the answer to a request with these headers.
-    fn ask(&self, path: &str, headers: &[(&str, &str)]) -> String {
-        let mut stream = TcpStream::connect(self.address()).unwrap();
-        stream.set_read_timeout(Some(LONGEST)).unwrap();
-        let mut request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        write!(stream, "{request}\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.lines().next().unwrap_or_default().to_owned()
-    }
-}
-
-impl Drop for Served<'_> {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let deadline = Instant::now() + LONGEST;
-    while !holds() {
-        assert!(Instant::now() < deadline, "never: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
 
 #[test]
 fn who_has_not_the_token_or_comes_from_elsewhere_is_refused() {
@@ -116,11 +39,12 @@ fn who_has_not_the_token_or_comes_from_elsewhere_is_refused() {
         ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
     ];
     let list = "/api/workspaces";
-    assert!(served.ask(list, &[host, shown]).contains("200"));
+    assert!(served.ask(list, &[host, shown]).starts_with("HTTP/1.1 200"));
     for path in [list, socket.as_str(), "/no/such/path"] {
         let with = |headers: &[(&'static str, &str)]| {
             let all: Vec<(&str, &str)> = headers.iter().chain(&upgrade).copied().collect();
-            served.ask(path, &all)
+            let answer = served.ask(path, &all);
+            answer.lines().next().unwrap_or_default().to_owned()
         };
         assert!(with(&[host]).contains("401"), "{path} without a token");
         let wrong = ("Authorization", "Bearer fft_00");
@@ -357,4 +281,35 @@ async fn a_cut_connection_loses_and_repeats_nothing() {
     person.types("/quit\r").await;
     person.is_back().await;
     person.leaves().await;
+}
+
+#[test]
+fn a_terminal_outlives_its_viewer() {
+    let desktop = Desktop::with_workspace();
+    let _served = Served::on(&desktop);
+    let piped = |words: &str| {
+        let mut command = desktop.command(&["terminal", "demo", "--name", "kept"]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(words.as_bytes()).unwrap();
+        (child, stdin)
+    };
+    let (mut first, _stdin) = piped("WORD=kept; echo $WORD''-word > \"$HOME/word\"\n");
+    let word = desktop.path("home/word");
+    until("the shell has it", || {
+        std::fs::read_to_string(&word).is_ok_and(|text| text == "kept-word\n")
+    });
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let (second, stdin) = piped("echo again-$WORD; exit 3\n");
+    drop(stdin);
+    let output = second.wait_with_output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout);
+    assert!(shown.contains("again-kept"), "{shown}");
+    assert_eq!(output.status.code(), Some(3));
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::local::COMMANDS;
-use crate::clean::clean_line;
+use crate::clean::{clean_line, cut};
 use crate::session::host::Host;
 use crate::session::voice::Voice;
 
@@ -107,7 +107,7 @@ fn help(offered: &Capabilities) -> Vec<String> {
     let theirs = offered.commands.iter().filter_map(|command| {
         let name = word(command, "name")?;
         let what = word(command, "description").unwrap_or_default();
-        Some(format!("  {:<20} {what}", format!("/{name}")))
+        Some(cut(&format!("  {:<20} {what}", format!("/{name}"))))
     });
     let theirs: Vec<String> = theirs.collect();
     if !theirs.is_empty() {

@@ -2,21 +2,20 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use ff_protocol::session::{
-    Activity, EntryKind, JournalEntry, Session, SessionStatus, TurnOutcome,
-};
+use ff_protocol::session::{Activity, EntryKind, JournalEntry, Session};
 use ff_protocol::socket::ClientFrame;
 use ff_protocol::{ClientId, SessionId};
 use tokio::sync::mpsc;
 
 use super::errands::{Done, Errand};
 use super::local::{self, Local};
+use super::words::{status_of, trouble};
 use super::{Policy, over};
 use crate::clean::{clean, clean_line};
 use crate::context::Context;
 use crate::failure::{Asked, explain};
 use crate::find::Known;
-use crate::output::{fields, is_screen, wire_name, write_out};
+use crate::output::{is_screen, write_out};
 use crate::session::follow::{Before, Dialog, Happening, Render, Request, has_ended, verdict};
 use crate::stop;
 use crate::tty::lines::{Joined, Lines};
@@ -81,11 +80,12 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Goes on until the user leaves and everything they said has arrived.
+    /// Goes on until the user leaves and everything they said has arrived. `afterwards` says what
+    /// becomes of the session then.
     ///
     /// # Errors
     /// As [`super::run`].
-    pub async fn go_on(&mut self, mut line: Line) -> anyhow::Result<()> {
+    pub async fn go_on(&mut self, mut line: Line, afterwards: &str) -> anyhow::Result<()> {
         let mut lines = Lines::default();
         while !self.leaving || self.outstanding > 0 {
             self.draw()?;
@@ -105,7 +105,9 @@ impl<'a> Talk<'a> {
                 },
                 outcome = line.outcomes.recv() => self.done(outcome.ok_or_else(over)?)?,
                 Some(()) = line.interrupts.recv() => self.ctrl_c()?,
-                () = self.context.stop().cancelled() => return Err(stop::interrupted().into()),
+                () = self.context.stop().cancelled() => {
+                    return Err(stop::interrupted().hint(afterwards).into());
+                }
             }
         }
         let end = self.render.end();
@@ -161,6 +163,9 @@ impl<'a> Talk<'a> {
             Happening::Delta(session, ..) if !ours(session) => return Ok(()),
             Happening::Delta(session, kind, piece) => {
                 let text = self.render.news(*kind, piece);
+                if text.is_empty() {
+                    return Ok(());
+                }
                 &Happening::Delta(session.clone(), *kind, text)
             }
             other => other,
@@ -299,7 +304,10 @@ impl<'a> Talk<'a> {
         let errand = match command {
             Local::Quit => {
                 self.leaving = true;
-                return Ok(());
+                return match self.outstanding {
+                    0 => Ok(()),
+                    _ => self.tell(&["leaving when what you said has arrived".to_owned()]),
+                };
             }
             Local::Wrong(why) => return self.tell(&[why]),
             Local::Status => return self.tell(&[status_of(&self.session)]),
@@ -393,43 +401,4 @@ impl<'a> Talk<'a> {
             None => write_out(b"> "),
         }
     }
-}
-
-/// What went wrong between two states of a session.
-fn trouble(before: &Session, now: &Session) -> Option<String> {
-    if now.status == SessionStatus::Failed && before.status != SessionStatus::Failed {
-        let why = now.error.as_deref().unwrap_or("no reason is known");
-        return Some(format!("the session failed: {}", clean(why)));
-    }
-    let turn = now.last_turn.as_ref()?;
-    if now.last_turn == before.last_turn || turn.outcome == TurnOutcome::Completed {
-        return None;
-    }
-    let outcome = wire_name(&turn.outcome);
-    let why = turn.reason.as_deref().map(clean_line);
-    let why = why.filter(|why| *why != outcome);
-    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
-    Some(format!("turn {outcome}{why}"))
-}
-
-fn status_of(session: &Session) -> String {
-    let last = session.last_turn.as_ref();
-    fields(&[
-        ("session", Some(session.id.to_string())),
-        ("name", session.name.clone()),
-        ("status", Some(wire_name(&session.status))),
-        ("activity", Some(wire_name(&session.activity))),
-        ("model", session.model.clone()),
-        ("permissions", Some(wire_name(&session.permissions))),
-        ("mode", Some(wire_name(&session.permission_mode))),
-        (
-            "waiting",
-            (session.queued > 0).then(|| session.queued.to_string()),
-        ),
-        ("last turn", last.map(|turn| wire_name(&turn.outcome))),
-        (
-            "cost",
-            session.total_cost_usd.map(|cost| format!("{cost:.4} USD")),
-        ),
-    ])
 }

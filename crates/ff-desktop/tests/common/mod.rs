@@ -5,6 +5,7 @@
 pub mod cloud;
 pub mod person;
 pub mod script;
+pub mod served;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

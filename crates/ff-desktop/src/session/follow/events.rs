@@ -43,7 +43,7 @@ impl Happening {
                 text: text.clone(),
             },
             Self::Status(session) => WorkspaceFrame::Status {
-                session: (**session).clone(),
+                session: session.clone(),
             },
             Self::Changed => WorkspaceFrame::WorkspaceChanged {
                 workspace_id: workspace.clone(),
@@ -136,7 +136,7 @@ fn of_frame(frame: WorkspaceFrame) -> Vec<Happening> {
             kind,
             text,
         } => vec![Happening::Delta(session_id, kind, text)],
-        WorkspaceFrame::Status { session } => vec![Happening::Status(Box::new(session))],
+        WorkspaceFrame::Status { session } => vec![Happening::Status(session)],
         WorkspaceFrame::WorkspaceChanged { .. } => vec![Happening::Changed],
         // What becomes of a frame is told to whoever said it.
         WorkspaceFrame::Accepted { .. }

@@ -178,7 +178,10 @@ impl Dialog {
                     (false, false) => "number or text",
                     (false, true) => "numbers (1,3) or text",
                 };
-                format!("{}  {how}:", clean(&question.text))
+                match self.request.questions.len() {
+                    1 => format!("{how}:"),
+                    _ => format!("{}  {how}:", clean(&question.text)),
+                }
             }
             (None, RequestKind::Plan) => "carry out this plan? y, n, or what to change:".to_owned(),
             (None, _) => "allow? y, n, or why not:".to_owned(),

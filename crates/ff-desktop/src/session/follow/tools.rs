@@ -3,10 +3,8 @@
 use serde_json::Value;
 
 use super::look::Look;
-use crate::clean::{clean, clean_line};
+use crate::clean::{clean, clean_line, cut};
 
-/// Longest line for a tool, in characters.
-const LINE: usize = 120;
 /// Most lines of a change of a file.
 const CHANGE: usize = 40;
 
@@ -37,7 +35,9 @@ pub fn summary(input: &Value) -> String {
         "description",
         "prompt",
     ];
+    let question = || input["questions"][0]["question"].as_str();
     let telling = TELLING.iter().find_map(|key| input[*key].as_str());
+    let telling = telling.or_else(question);
     clean_line(&telling.map_or_else(|| input.to_string(), str::to_owned))
 }
 
@@ -117,12 +117,4 @@ fn blocks(content: &Value) -> impl Iterator<Item = &Value> {
 
 fn array(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-fn cut(line: &str) -> String {
-    if line.chars().count() <= LINE {
-        return line.to_owned();
-    }
-    let head: String = line.chars().take(LINE - 3).collect();
-    format!("{head}...")
 }
