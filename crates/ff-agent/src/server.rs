@@ -39,6 +39,10 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
         .recover()
         .await
         .context("cannot end the sessions that a crash left behind")?;
+    core.sessions()
+        .go_on()
+        .await
+        .context("cannot send the messages that a crash left waiting")?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;

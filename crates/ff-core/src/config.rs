@@ -6,6 +6,10 @@ use std::time::Duration;
 use ff_protocol::session::PermissionPreset;
 use ff_protocol::workspace::Owner;
 
+/// A line of this length still fits the usual 16 MiB limit on a WebSocket frame when it is passed
+/// on.
+const MAX_LINE_BYTES: usize = 16_000_000;
+
 /// Which owner a core acts as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -30,6 +34,10 @@ pub struct CoreConfig {
     pub permissions: PermissionPreset,
     /// An idle CLI process is closed after this long; the next prompt resumes it.
     pub idle_cli: Duration,
+    /// Sessions whose CLI may live at once on this machine.
+    pub live_sessions: usize,
+    /// Longest line of the CLI that is taken, in bytes; a longer one is recorded as skipped.
+    pub max_line_bytes: usize,
     /// Which owner this core acts as.
     pub side: Side,
 }
@@ -44,6 +52,8 @@ impl CoreConfig {
             claude: PathBuf::from("claude"),
             permissions: PermissionPreset::Relaxed,
             idle_cli: Duration::from_secs(600),
+            live_sessions: 20,
+            max_line_bytes: MAX_LINE_BYTES,
             side,
         }
     }

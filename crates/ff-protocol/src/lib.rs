@@ -20,8 +20,8 @@ pub mod workspace;
 
 pub use error::{ErrorCode, Problem};
 pub use ids::{
-    ClientId, DesktopId, HandoffId, InvalidId, LeaseId, ProjectId, RequestId, SessionId, TerminalId, UserId,
-    VmId, WorkspaceId,
+    ClientId, DesktopId, HandoffId, InvalidId, LeaseId, ProjectId, RequestId, SessionId,
+    TerminalId, UserId, VmId, WorkspaceId,
 };
 
 /// Generation of the agent protocol. The newer side adapts to the older one; a number is

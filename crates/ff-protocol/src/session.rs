@@ -49,17 +49,35 @@ pub enum TurnOutcome {
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// Tokens the model read, not counting the cache.
-    #[serde(default)]
+    #[serde(default, alias = "input_tokens")]
     pub input_tokens: u64,
     /// Tokens the model wrote.
-    #[serde(default)]
+    #[serde(default, alias = "output_tokens")]
     pub output_tokens: u64,
     /// Tokens written to the cache.
-    #[serde(default)]
+    #[serde(default, alias = "cache_creation_input_tokens")]
     pub cache_creation_input_tokens: u64,
     /// Tokens read from the cache.
-    #[serde(default)]
+    #[serde(default, alias = "cache_read_input_tokens")]
     pub cache_read_input_tokens: u64,
+}
+
+/// What kept a turn from completing, where the CLI told it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TurnFailure {
+    /// The CLI is not logged in, or its login is no longer taken.
+    LoggedOut,
+    /// The account's limit is reached (HTTP 429).
+    RateLimited,
+    /// The API has too much to do (HTTP 529).
+    Overloaded,
+    /// The API could not be reached.
+    Unreachable,
+    /// The API answered with another error.
+    Api,
+    /// The CLI reported an error of its own.
+    Cli,
 }
 
 /// The last turn of a session.
@@ -71,6 +89,9 @@ pub struct LastTurn {
     /// Why, where it did not complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What kept it from completing, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<TurnFailure>,
     /// The model's final text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
@@ -177,7 +198,7 @@ pub struct Prompt {
 
 /// `POST /api/workspaces/{id}/sessions/{sid}/answers`: the one answer a permission request
 /// or question takes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Answer {
     /// The request this answers.
@@ -314,6 +335,9 @@ pub struct Session {
     /// Whether they wait for the user: a turn was cut, and the next message or `resume` goes on.
     #[serde(default)]
     pub held: bool,
+    /// What the conversation has cost so far, in US dollars, by the CLI's own reckoning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total_cost_usd: Option<f64>,
     /// Something the user should know and that stops nothing: a CLI of another version than the
     /// tested one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

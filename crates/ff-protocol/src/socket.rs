@@ -66,7 +66,7 @@ pub enum WorkspaceFrame {
     /// A session changed.
     Status {
         /// The session now.
-        session: Session,
+        session: Box<Session>,
     },
     /// The workspace changed, its owner for one: read it again.
     WorkspaceChanged {
@@ -209,7 +209,8 @@ mod tests {
             name(EntryKind::Request, json!({"kind": "question"})),
             "user_question"
         );
-        let asked = ["permission", "plan"].map(|kind| name(EntryKind::Request, json!({"kind": kind})));
+        let asked =
+            ["permission", "plan"].map(|kind| name(EntryKind::Request, json!({"kind": kind})));
         assert_eq!(asked, ["permission_request", "permission_request"]);
         assert_eq!(name(EntryKind::Status, json!({})), "claude_message");
     }
@@ -220,10 +221,17 @@ mod tests {
         let good = json!({"type": "user_message", "id": id, "sessionId": "s", "text": "hi"});
         let frame: ClientFrame = serde_json::from_value(good.clone()).unwrap();
         assert_eq!(frame.id(), &id);
-        for (field, value) in [("id", json!("NOT OK")), ("type", json!("shout")), ("extra", json!(1))] {
+        for (field, value) in [
+            ("id", json!("NOT OK")),
+            ("type", json!("shout")),
+            ("extra", json!(1)),
+        ] {
             let mut bad = good.clone();
             bad[field] = value;
-            assert!(serde_json::from_value::<ClientFrame>(bad.clone()).is_err(), "{bad}");
+            assert!(
+                serde_json::from_value::<ClientFrame>(bad.clone()).is_err(),
+                "{bad}"
+            );
         }
     }
 }

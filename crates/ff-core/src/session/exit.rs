@@ -81,6 +81,19 @@ pub(super) fn not_started(claude: &Path, error: &io::Error) -> String {
     }
 }
 
+/// Why no CLI can be started where its workspace was, and how to get that back.
+pub(super) fn directory_gone(dir: &Path, repo: Option<&Path>, branch: Option<&str>) -> String {
+    let dir = dir.display();
+    let gone = format!("the workspace's directory {dir} is gone");
+    match (repo, branch) {
+        (Some(repo), Some(branch)) => format!(
+            "{gone}; restore it with `git -C {repo} worktree prune` and `git -C {repo} worktree add {dir} {branch}`, then resume the session",
+            repo = repo.display()
+        ),
+        _ => format!("{gone}; restore it, then resume the session"),
+    }
+}
+
 /// Why the CLI ended before it was ready.
 pub(super) fn not_ready(claude: &Path, status: ExitStatus, stderr: &str) -> String {
     match status.code() {

@@ -3,11 +3,14 @@
 //! [`Sessions`] finds or starts the driver of a session and hands it the request; the driver
 //! owns the process and the row (see `driver`).
 
+mod calls;
+mod check;
+mod delivery;
 mod driver;
-mod events;
 mod exit;
 mod load;
 pub(crate) mod login;
+mod mark;
 mod marked;
 mod permission;
 mod process;
@@ -17,31 +20,37 @@ mod registry;
 pub mod transcript;
 mod turn;
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ff_protocol::session::{Activity, Answer, Prompt, Session, SessionStatus, StartSession};
+use ff_protocol::session::{
+    Activity, Capabilities, Prompt, Session, SessionStatus, StartSession, UserRequest,
+};
 use ff_protocol::workspace::Owner;
-use ff_protocol::{ErrorCode, SessionId, WorkspaceId};
-use tokio::sync::{broadcast, oneshot};
+use ff_protocol::{ClientId, ErrorCode, SessionId, WorkspaceId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::driver::{Command, Driver, Limits, Reply, Shared};
-pub use self::events::Event;
+use self::check::check_prompt;
+pub(crate) use self::check::check_word;
+use self::driver::{Command, Limits, Shared};
 pub use self::load::Causes;
-use self::registry::{LIVE_PER_WORKSPACE, Registry, Seat};
+use self::registry::{LIVE_PER_WORKSPACE, Registry};
 use crate::activity::Awake;
 use crate::clock;
 use crate::config::CoreConfig;
 use crate::error::{Error, Result};
-use crate::store::Store;
-use crate::workspace::ensure_owned;
+pub use crate::store::{Event, Partial, Watch};
+use crate::store::{Store, Write};
+use crate::workspace::owned;
 
-const LONGEST_PROMPT: usize = 1024 * 1024;
-const LONGEST_NAME: usize = 200;
 const SHUTDOWN: Duration = Duration::from_secs(20);
-const ATTEMPTS: usize = 5;
+/// Interrupts whose ids are remembered.
+const INTERRUPTS: usize = 1024;
+
+/// The CLI's version that all of this was tested with.
+const TESTED_CLI: &str = "2.1.330";
 
 /// All sessions of a core. Cheap to clone.
 #[derive(Clone)]
@@ -50,6 +59,7 @@ pub struct Sessions {
     registry: Registry,
     drivers: TaskTracker,
     stop: CancellationToken,
+    interrupts: Arc<Mutex<VecDeque<ClientId>>>,
 }
 
 impl Sessions {
@@ -66,48 +76,87 @@ impl Sessions {
         awake: Awake,
         limits: Limits,
     ) -> Self {
-        let events = events::Events::default();
         Self {
             shared: Arc::new(Shared {
                 config,
                 store,
                 owner,
-                events,
+                offers: Mutex::default(),
                 limits,
                 awake,
             }),
             registry: Registry::default(),
             drivers: TaskTracker::new(),
             stop: CancellationToken::new(),
+            interrupts: Arc::default(),
         }
     }
 
-    /// Ends what a crash left behind: kills CLIs that outlived their engine and marks their
-    /// turns as interrupted. To be called before anything else.
+    /// Ends what a crash left behind: kills CLIs that outlived their engine, and marks their turns
+    /// as interrupted unless the transcript shows that they ended. To be called before anything
+    /// else.
     ///
     /// # Errors
     /// The store failed.
     pub async fn recover(&self) -> Result<()> {
-        recover::recover(&self.shared.store).await
+        recover::recover(&self.shared).await
+    }
+
+    /// Sends the messages that no CLI ever had, unless they wait for the user. For an engine that
+    /// stays.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn go_on(&self) -> Result<()> {
+        let store = &self.shared.store;
+        for id in store.sessions_with_queue().await? {
+            let Some(session) = store.session_anywhere(&id).await? else {
+                continue;
+            };
+            if session.held {
+                continue;
+            }
+            let sent = self
+                .to_driver(&session.workspace_id, &id, Command::Wake)
+                .await;
+            if let Err(error) = sent {
+                tracing::warn!(session = %id, %error, "messages of the session go on waiting");
+                self.hold(session).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn hold(&self, mut session: Session) -> Result<()> {
+        session.held = true;
+        let row = Write::default().and_session(&session);
+        self.shared.store.write(row).await.map(drop)
     }
 
     /// Makes a session, and starts its CLI if there is a prompt. A CLI that cannot be started
     /// gives a session with status `FAILED` and the reason, not an error.
     ///
     /// # Errors
-    /// `invalid` for a bad name or model, `limit_reached`, and those of [`ensure_owned`].
+    /// `invalid` for a bad name or model, `limit_reached`, `not_owner`, `handoff_active`.
     pub async fn start(&self, workspace: &WorkspaceId, start: StartSession) -> Result<Session> {
-        ensure_owned(&self.shared.store, &self.shared.owner, workspace).await?;
+        owned(&self.shared.store, &self.shared.owner, workspace).await?;
         let StartSession {
             prompt,
             name,
             model,
             permissions,
+            permission_mode,
+            thinking_tokens,
+            prompt_id,
+            fork_of,
         } = start;
         let prompt = prompt.filter(|text| !text.trim().is_empty());
         check_prompt(prompt.as_deref())?;
         check_word("name", name.as_deref())?;
         check_word("model", model.as_deref())?;
+        if let Some(source) = &fork_of {
+            self.known(workspace, source).await?;
+        }
         if prompt.is_some() && self.registry.list(Some(workspace)).len() >= LIVE_PER_WORKSPACE {
             return Err(registry::full());
         }
@@ -124,82 +173,80 @@ impl Sessions {
             last_turn: None,
             error: None,
             provider_session_id: uuid::Uuid::new_v4().to_string(),
+            permission_mode,
+            thinking_tokens,
+            fork_of,
+            queued: 0,
+            held: false,
+            total_cost_usd: None,
+            warning: None,
+            closed_at: None,
             created_at: now,
             updated_at: now,
         };
         self.shared.store.insert_session(&session).await?;
         self.shared.store.mark_had_sessions(workspace).await?;
-        self.shared
-            .events
-            .send(workspace, Event::Status(Box::new(session.clone())));
+        self.shared.store.feed().status(&session);
         match prompt {
-            Some(text) => self.give_prompt(&session, text).await,
+            Some(text) => {
+                let prompt = Prompt {
+                    text,
+                    id: prompt_id,
+                };
+                self.give_prompt(&session, prompt).await
+            }
             None => Ok(session),
         }
     }
 
-    /// Gives the model a message; starts the CLI if it does not run. It is in the journal when
-    /// this returns, and waits its turn if one runs.
+    /// Requests that wait for an answer, of a session or of the whole workspace, oldest first.
     ///
     /// # Errors
-    /// `invalid` for an empty message, `too_large` over 1 MiB, `limit_reached` when 100 wait or
-    /// the workspace has no place for one more CLI, and those of [`ensure_owned`].
-    pub async fn prompt(
+    /// `not_found`; or the store failed.
+    pub async fn requests(
         &self,
         workspace: &WorkspaceId,
-        session: &SessionId,
-        prompt: Prompt,
-    ) -> Result<Session> {
-        let session = self.known(workspace, session).await?;
-        if prompt.text.trim().is_empty() {
-            return Err(Error::refused(ErrorCode::Invalid, "a message needs text"));
+        session: Option<&SessionId>,
+    ) -> Result<Vec<UserRequest>> {
+        match session {
+            Some(session) => drop(self.known(workspace, session).await?),
+            None => drop(self.shared.store.known_workspace(workspace).await?),
         }
-        check_prompt(Some(&prompt.text))?;
-        self.give_prompt(&session, prompt.text).await
+        let waiting = self
+            .shared
+            .store
+            .waiting_requests(workspace, session)
+            .await?;
+        Ok(waiting.into_iter().map(UserRequest::from).collect())
     }
 
-    /// Ends the turn that runs, if any, and returns when it has ended. A CLI that does not obey
-    /// is killed. Messages that wait are sent afterwards.
-    pub async fn interrupt(&self, workspace: &WorkspaceId, session: &SessionId) -> Result<Session> {
-        self.known(workspace, session).await?;
-        self.to_live(workspace, session, |reply| Command::Interrupt { reply })
-            .await
-    }
-
-    /// Ends the CLI with everything it started, and returns when all of it is gone. Messages
-    /// that wait are not sent.
-    pub async fn stop(&self, workspace: &WorkspaceId, session: &SessionId) -> Result<Session> {
-        self.known(workspace, session).await?;
-        self.to_live(workspace, session, |reply| Command::Stop { reply })
-            .await
-    }
-
-    /// Answers a permission request or question.
+    /// What the CLI offers in this workspace, as it said when it last started.
     ///
     /// # Errors
-    /// `conflict` when it is answered already or its CLI has ended, `not_found` when the session
-    /// never asked, `invalid` for a question allowed without answers.
-    pub async fn answer(
+    /// `conflict` when none has started here since the engine did.
+    pub async fn capabilities(
         &self,
         workspace: &WorkspaceId,
         session: &SessionId,
-        answer: Answer,
-    ) -> Result<()> {
+    ) -> Result<Capabilities> {
         self.known(workspace, session).await?;
-        let gone = || permission::no_longer_open(&answer.request_id);
-        let live = self.registry.get(session).ok_or_else(gone)?;
-        let (reply, answered) = oneshot::channel();
-        let command = Command::Answer {
-            answer: answer.clone(),
-            reply,
-        };
-        live.commands.send(command).await.map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        let offers = self
+            .shared
+            .offers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let offer = offers
+            .get(workspace)
+            .map(|offer| Capabilities::clone(offer));
+        offer.ok_or_else(|| {
+            let detail = "the Claude CLI has not started in this workspace yet";
+            Error::refused(ErrorCode::Conflict, detail).hint("resume the session, then ask again")
+        })
     }
 
     /// What happens in the workspace's sessions from now on.
-    pub fn subscribe(&self, workspace: &WorkspaceId) -> broadcast::Receiver<Event> {
-        self.shared.events.subscribe(workspace)
+    pub fn watch(&self, workspace: &WorkspaceId) -> Watch {
+        self.shared.store.feed().watch(workspace)
     }
 
     /// What works in the sessions, and what a stop would end.
@@ -234,9 +281,10 @@ impl Sessions {
     /// The store failed.
     pub async fn stop_workspace(&self, workspace: &WorkspaceId) -> Result<()> {
         let live = self.registry.list(Some(workspace));
-        let stops = live
-            .iter()
-            .map(|(id, _)| self.to_live(workspace, id, |reply| Command::Stop { reply }));
+        let stops = live.iter().map(|(id, _)| {
+            let close = false;
+            self.to_live(workspace, id, move |reply| Command::Stop { close, reply })
+        });
         futures_util::future::try_join_all(stops).await?;
         for session in self.shared.store.sessions(workspace).await? {
             marked::kill(&session.id).await;
@@ -260,101 +308,7 @@ impl Sessions {
             tracing::error!(left = self.drivers.len(), "sessions did not end in time");
         }
     }
-
-    async fn known(&self, workspace: &WorkspaceId, session: &SessionId) -> Result<Session> {
-        self.shared.store.known_workspace(workspace).await?;
-        let row = self.shared.store.session(workspace, session).await?;
-        row.ok_or_else(|| unknown(session))
-    }
-
-    /// Asks a live session; one that does not live is as its row says.
-    async fn to_live(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-        command: impl Fn(Reply<Session>) -> Command,
-    ) -> Result<Session> {
-        for _ in 0..ATTEMPTS {
-            let Some(live) = self.registry.get(session) else {
-                break;
-            };
-            let (reply, answered) = oneshot::channel();
-            if live.commands.send(command(reply)).await.is_err() {
-                continue;
-            }
-            if let Ok(answer) = answered.await {
-                return answer;
-            }
-        }
-        self.known(workspace, session).await
-    }
-
-    /// A driver that ends just now drops what it was sent unseen; then the next one gets it.
-    async fn give_prompt(&self, session: &Session, text: String) -> Result<Session> {
-        for _ in 0..ATTEMPTS {
-            let (live, seat) = self.registry.enter(&session.workspace_id, &session.id)?;
-            let (reply, answered) = oneshot::channel();
-            let command = Command::Prompt {
-                text: text.clone(),
-                reply,
-            };
-            match seat {
-                Some(seat) => self.start_driver(seat, session, command).await?,
-                None if live.commands.send(command).await.is_err() => continue,
-                None => {}
-            }
-            if let Ok(answer) = answered.await {
-                return answer;
-            }
-        }
-        let detail = "the session ends again and again before it takes the message";
-        Err(Error::refused(ErrorCode::Conflict, detail).hint("send the message again"))
-    }
-
-    async fn start_driver(&self, seat: Seat, session: &Session, first: Command) -> Result<()> {
-        if self.stop.is_cancelled() {
-            return Err(Error::refused(
-                ErrorCode::ShuttingDown,
-                "the engine is stopping",
-            ));
-        }
-        let (shared, stop) = (Arc::clone(&self.shared), self.stop.clone());
-        let driver = Driver::new(seat, shared, stop, session).await?;
-        self.drivers.spawn(driver.run(first));
-        Ok(())
-    }
-}
-
-fn unknown(session: &SessionId) -> Error {
-    Error::refused(
-        ErrorCode::NotFound,
-        format!("there is no session {session} in this workspace"),
-    )
-    .hint("list them with `ff session list`")
-}
-
-fn check_prompt(text: Option<&str>) -> Result<()> {
-    match text {
-        Some(text) if text.len() > LONGEST_PROMPT => {
-            let detail = format!("a message has at most {LONGEST_PROMPT} bytes");
-            Err(Error::refused(ErrorCode::TooLarge, detail)
-                .hint("put the text into a file of the workspace and name it"))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// A name or model: short, on one line, and no option of the CLI.
-pub(crate) fn check_word(what: &str, word: Option<&str>) -> Result<()> {
-    let Some(word) = word else { return Ok(()) };
-    let fits = !word.trim().is_empty() && word.chars().count() <= LONGEST_NAME;
-    if fits && !word.starts_with('-') && !word.contains(char::is_control) {
-        return Ok(());
-    }
-    let detail =
-        format!("a session's {what} has 1 to {LONGEST_NAME} characters and starts with no `-`");
-    Err(Error::refused(ErrorCode::Invalid, detail))
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -13,9 +13,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::exit::StderrTail;
 use super::marked;
-use super::protocol::{Line, Lines, MAX_LINE_BYTES};
+use super::protocol::{Line, Lines};
 use crate::config::CoreConfig;
 use ff_protocol::SessionId;
+use ff_protocol::session::PermissionMode;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 const STDIN_QUEUE: usize = 64;
@@ -33,8 +34,12 @@ pub(super) struct Launch<'a> {
     pub(super) conversation: &'a str,
     /// Whether that conversation has a transcript to go on with.
     pub(super) resume: bool,
+    /// The conversation to go on from, if this one is a fork that has no transcript yet.
+    pub(super) fork_of: Option<&'a str>,
     /// Model, if one was asked for.
     pub(super) model: Option<&'a str>,
+    /// The CLI's permission mode.
+    pub(super) mode: PermissionMode,
 }
 
 /// What a CLI does.
@@ -81,17 +86,22 @@ impl Cli {
                 "--include-partial-messages",
                 "--permission-prompt-tool",
                 "stdio",
-            ])
-            .args([
-                if launch.resume {
-                    "--resume"
-                } else {
-                    "--session-id"
-                },
-                launch.conversation,
             ]);
+        match (launch.resume, launch.fork_of) {
+            (true, _) => command.args(["--resume", launch.conversation]),
+            (false, Some(source)) => command
+                .args(["--resume", source, "--fork-session"])
+                .args(["--session-id", launch.conversation]),
+            (false, None) => command.args(["--session-id", launch.conversation]),
+        };
         if let Some(model) = launch.model {
             command.args(["--model", model]);
+        }
+        match launch.mode {
+            PermissionMode::Default => {}
+            PermissionMode::AcceptEdits => drop(command.args(["--permission-mode", "acceptEdits"])),
+            PermissionMode::Plan => drop(command.args(["--permission-mode", "plan"])),
+            PermissionMode::DontAsk => drop(command.args(["--permission-mode", "dontAsk"])),
         }
         command
             .current_dir(launch.cwd)
@@ -118,7 +128,7 @@ impl Cli {
             child,
             group,
             session: launch.session.clone(),
-            lines: Lines::new(stdout, MAX_LINE_BYTES),
+            lines: Lines::new(stdout, config.max_line_bytes),
             said_all: false,
             gone: None,
             eof_since: None,

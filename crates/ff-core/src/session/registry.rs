@@ -70,15 +70,22 @@ impl Registry {
     /// The session's entry; with a seat for its driver if it was made now.
     ///
     /// # Errors
-    /// `limit_reached` when the workspace has no place for one more.
+    /// `limit_reached` when the workspace, or the machine with its `most`, has no place for one
+    /// more.
     pub(super) fn enter(
         &self,
         workspace: &WorkspaceId,
         session: &SessionId,
+        most: usize,
     ) -> Result<(Live, Option<Seat>)> {
         let mut all = self.lock();
         if let Some(live) = all.get(session) {
             return Ok((live.clone(), None));
+        }
+        if all.len() >= most {
+            let detail = format!("{most} sessions of this machine are live");
+            return Err(Error::refused(ErrorCode::LimitReached, detail)
+                .hint("stop one of them, or wait until an idle one is closed"));
         }
         if all
             .values()
@@ -137,20 +144,24 @@ mod tests {
         let registry = Registry::default();
         let workspace = WorkspaceId::generate();
         let session = SessionId::generate();
-        let (_, seat) = registry.enter(&workspace, &session).unwrap();
+        let (_, seat) = registry.enter(&workspace, &session, 7).unwrap();
         assert!(seat.is_some());
-        assert!(registry.enter(&workspace, &session).unwrap().1.is_none());
+        assert!(registry.enter(&workspace, &session, 7).unwrap().1.is_none());
 
         let more: Vec<_> = (1..LIVE_PER_WORKSPACE)
-            .map(|_| registry.enter(&workspace, &SessionId::generate()).unwrap())
+            .map(|_| {
+                registry
+                    .enter(&workspace, &SessionId::generate(), 7)
+                    .unwrap()
+            })
             .collect();
         let refused = registry
-            .enter(&workspace, &SessionId::generate())
+            .enter(&workspace, &SessionId::generate(), 7)
             .unwrap_err();
         assert_eq!(refused.code(), ErrorCode::LimitReached);
         assert!(
             registry
-                .enter(&WorkspaceId::generate(), &SessionId::generate())
+                .enter(&WorkspaceId::generate(), &SessionId::generate(), 7)
                 .is_ok()
         );
 
@@ -158,12 +169,16 @@ mod tests {
         assert!(registry.get(&session).is_none());
         assert!(
             registry
-                .enter(&workspace, &SessionId::generate())
+                .enter(&workspace, &SessionId::generate(), 7)
                 .unwrap()
                 .1
                 .is_some()
         );
-        drop(more);
+        let elsewhere = || registry.enter(&WorkspaceId::generate(), &SessionId::generate(), 5);
+        assert!(elsewhere().unwrap().1.is_some());
+        let held: Vec<_> = std::iter::from_fn(|| elsewhere().ok()).collect();
+        assert_eq!(elsewhere().unwrap_err().code(), ErrorCode::LimitReached);
+        drop((more, held));
         assert!(registry.list(None).is_empty());
     }
 }

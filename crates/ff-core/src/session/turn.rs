@@ -10,7 +10,9 @@
 //! A result that answers another message than ours leaves the turn running. Background tasks of
 //! the CLI outlive turns; when one ends the CLI starts a turn of its own about it.
 
-use ff_protocol::session::{Activity, TurnOutcome};
+use std::collections::HashSet;
+
+use ff_protocol::session::{Activity, TurnFailure, TurnOutcome, Usage};
 
 use super::protocol::{Incoming, Message, System, TurnResult};
 
@@ -21,24 +23,41 @@ pub(super) enum Cut {
     Interrupt,
     /// It ran longer than its limit.
     Limit,
+    /// The CLI gave no sign of life.
+    Silence,
 }
 
 /// The end of a turn.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Finished {
+    /// The message it answered, if it answered one of ours.
+    pub(super) prompt: Option<String>,
     /// How it ended.
     pub(super) outcome: TurnOutcome,
     /// Why, where it did not complete.
     pub(super) reason: Option<String>,
+    /// What kept it from completing, where the CLI told it.
+    pub(super) failure: Option<TurnFailure>,
     /// The model's final text, where it completed.
     pub(super) result: Option<String>,
+    /// What it used.
+    pub(super) usage: Option<Usage>,
+    /// What the conversation has cost so far.
+    pub(super) total_cost_usd: Option<f64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Most tools of one turn that are followed.
+const TOOLS: usize = 1000;
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Running {
     prompt: Option<String>,
     cut: Option<Cut>,
     logged_out: bool,
+    /// The model has answered.
+    heard: bool,
+    /// Tools that run.
+    tools: HashSet<String>,
 }
 
 /// What a session's CLI is doing.
@@ -53,6 +72,29 @@ impl Turn {
     /// Whether a turn runs.
     pub(super) fn is_running(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// Whether the model has answered in the turn that runs: the message has surely reached it.
+    pub(super) fn is_heard(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.heard)
+    }
+
+    /// Whether a tool runs; it may say nothing for long.
+    pub(super) fn runs_tool(&self) -> bool {
+        let running = self.running.as_ref();
+        running.is_some_and(|running| !running.tools.is_empty())
+    }
+
+    /// The message whose turn runs.
+    pub(super) fn prompt(&self) -> Option<&str> {
+        self.running.as_ref()?.prompt.as_deref()
+    }
+
+    /// The turn that runs never began: its message did not reach the CLI. Gives that message.
+    pub(super) fn take_back(&mut self) -> Option<String> {
+        self.running
+            .take_if(|running| running.prompt.is_some())?
+            .prompt
     }
 
     /// Whether the CLI would take a message as the start of a turn.
@@ -109,9 +151,26 @@ impl Turn {
                 self.background = tasks.len();
             }
             Message::System(System::TaskNotification) => self.follow_up = self.running.is_none(),
+            Message::StreamEvent(_) => {
+                if let Some(running) = &mut self.running {
+                    running.heard = true;
+                }
+            }
             Message::Assistant(line) => {
                 if let Some(running) = &mut self.running {
+                    running.heard = true;
                     running.logged_out |= line.error.as_deref() == Some("authentication_failed");
+                    let room = TOOLS.saturating_sub(running.tools.len());
+                    running
+                        .tools
+                        .extend(line.tools.begun.iter().take(room).cloned());
+                }
+            }
+            Message::User(tools) => {
+                if let Some(running) = &mut self.running {
+                    tools.ended.iter().for_each(|id| {
+                        running.tools.remove(id);
+                    });
                 }
             }
             Message::Result(result) => return self.result(result),
@@ -131,15 +190,13 @@ impl Turn {
         self.background = 0;
         self.follow_up = false;
         let running = self.running.take()?;
-        let (outcome, reason) = match running.cut {
-            Some(Cut::Limit) => (TurnOutcome::TimedOut, over_limit()),
-            Some(Cut::Interrupt) => (TurnOutcome::Interrupted, interrupted()),
-            None => (TurnOutcome::Interrupted, reason.to_owned()),
-        };
+        let (outcome, reason) = running
+            .cut
+            .map_or((TurnOutcome::Interrupted, reason.to_owned()), Cut::told);
         Some(Finished {
-            outcome,
+            prompt: running.prompt,
             reason: Some(reason),
-            result: None,
+            ..Finished::of(outcome)
         })
     }
 
@@ -147,8 +204,7 @@ impl Turn {
         self.follow_up = false;
         self.running = Some(Running {
             prompt,
-            cut: None,
-            logged_out: false,
+            ..Running::default()
         });
     }
 
@@ -161,44 +217,87 @@ impl Turn {
         {
             return None;
         }
-        let (cut, logged_out) = (running.cut, running.logged_out);
-        self.running = None;
+        let running = self.running.take()?;
+        let end = Finished {
+            prompt: running.prompt,
+            usage: result.usage,
+            total_cost_usd: result.total_cost_usd,
+            ..Finished::of(TurnOutcome::Completed)
+        };
         if !result.is_error && !result.aborted() {
-            let text = result.result.clone();
+            let result = result.result.clone();
+            return Some(Finished { result, ..end });
+        }
+        if let Some((outcome, reason)) = running
+            .cut
+            .or_else(|| result.aborted().then_some(Cut::Interrupt))
+            .map(Cut::told)
+        {
             return Some(Finished {
-                outcome: TurnOutcome::Completed,
-                reason: None,
-                result: text,
+                outcome,
+                reason: Some(reason),
+                ..end
             });
         }
-        let (outcome, reason) = match cut {
-            Some(Cut::Limit) => (TurnOutcome::TimedOut, over_limit()),
-            Some(Cut::Interrupt) => (TurnOutcome::Interrupted, interrupted()),
-            None if result.aborted() => (TurnOutcome::Interrupted, interrupted()),
-            None => (TurnOutcome::Failed, failure(result, logged_out)),
+        let failure = match running.logged_out {
+            true => Some(TurnFailure::LoggedOut),
+            false => result.kind(),
         };
         Some(Finished {
-            outcome,
-            reason: Some(reason),
-            result: None,
+            outcome: TurnOutcome::Failed,
+            reason: Some(told(result.failure(), failure)),
+            failure,
+            ..end
         })
     }
 }
 
-fn interrupted() -> String {
-    "interrupted".to_owned()
-}
-
-fn over_limit() -> String {
-    "it ran longer than the limit for one turn".to_owned()
-}
-
-fn failure(result: &TurnResult, logged_out: bool) -> String {
-    let text = result.failure();
-    if logged_out || text.contains("/login") {
-        return format!("{text} (run `claude auth login` in a terminal)");
+impl Finished {
+    /// A turn that ended so.
+    pub(super) fn of(outcome: TurnOutcome) -> Self {
+        Self {
+            prompt: None,
+            outcome,
+            reason: None,
+            failure: None,
+            result: None,
+            usage: None,
+            total_cost_usd: None,
+        }
     }
-    text
+}
+
+impl Cut {
+    /// How a turn that was cut so ended, and why.
+    fn told(self) -> (TurnOutcome, String) {
+        match self {
+            Self::Interrupt => (TurnOutcome::Interrupted, "interrupted".to_owned()),
+            Self::Limit => (
+                TurnOutcome::TimedOut,
+                "it ran longer than the limit for one turn".to_owned(),
+            ),
+            Self::Silence => (
+                TurnOutcome::TimedOut,
+                "the Claude CLI gave no sign of life for too long".to_owned(),
+            ),
+        }
+    }
+}
+
+/// What the CLI said, and what to do about it.
+fn told(text: String, failure: Option<TurnFailure>) -> String {
+    let hint = match failure {
+        Some(TurnFailure::LoggedOut) => "run `claude auth login` in a terminal",
+        Some(TurnFailure::RateLimited) => {
+            "the account's limit is reached: wait, then send the message again"
+        }
+        Some(TurnFailure::Overloaded) => "the API has too much to do: send the message again later",
+        Some(TurnFailure::Unreachable) => {
+            "the API cannot be reached: check the network, then send the message again"
+        }
+        Some(TurnFailure::Api | TurnFailure::Cli) | None => return text,
+    };
+    format!("{text} ({hint})")
 }
 
 #[cfg(test)]

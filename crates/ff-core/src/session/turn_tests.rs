@@ -34,9 +34,9 @@ fn a_turn_completes_with_its_text() {
     assert_eq!(line(&mut turn, init()), None);
     let end = line(&mut turn, result(&["u"], false, "done")).unwrap();
     let expected = Finished {
-        outcome: TurnOutcome::Completed,
-        reason: None,
+        prompt: Some("u".into()),
         result: Some("done".into()),
+        ..Finished::of(TurnOutcome::Completed)
     };
     assert_eq!(end, expected);
     assert!(turn.is_quiet());
@@ -48,7 +48,8 @@ fn success_with_is_error_is_a_failure() {
     let mut turn = started("u");
     let end = line(&mut turn, result(&["u"], true, "API Error: 529")).unwrap();
     assert_eq!(end.outcome, TurnOutcome::Failed);
-    assert_eq!(end.reason.as_deref(), Some("API Error: 529"));
+    let reason = "API Error: 529 (the API has too much to do: send the message again later)";
+    assert_eq!(end.reason.as_deref(), Some(reason));
 }
 
 #[test]
@@ -174,4 +175,67 @@ fn a_dropped_message_ends_its_turn_and_a_stray_result_is_nothing() {
         TurnOutcome::Interrupted
     );
     assert_eq!(line(&mut turn, result(&["u"], false, "late")), None);
+}
+
+#[test]
+fn a_message_whose_answer_was_never_heard_can_be_taken_back() {
+    let mut turn = started("u");
+    line(&mut turn, init());
+    assert!(!turn.is_heard());
+    assert_eq!(turn.prompt(), Some("u"));
+    assert_eq!(turn.take_back().as_deref(), Some("u"));
+    assert!(!turn.is_running());
+    let mut turn = started("u");
+    line(
+        &mut turn,
+        json!({"type":"stream_event","event":{"type":"message_start"}}),
+    );
+    assert!(turn.is_heard());
+    let mut own = Turn::default();
+    line(&mut own, init());
+    assert_eq!(own.take_back(), None);
+    assert!(own.is_running());
+}
+
+#[test]
+fn a_tool_runs_until_its_result() {
+    let mut turn = started("u");
+    let block = |kind: &str, id: &str| json!([{"type": kind, "id": id, "tool_use_id": id}]);
+    line(
+        &mut turn,
+        json!({"type":"assistant","message":{"content": block("tool_use", "t")}}),
+    );
+    assert!(turn.runs_tool());
+    line(
+        &mut turn,
+        json!({"type":"user","message":{"content": block("tool_result", "other")}}),
+    );
+    assert!(turn.runs_tool());
+    line(
+        &mut turn,
+        json!({"type":"user","message":{"content": block("tool_result", "t")}}),
+    );
+    assert!(!turn.runs_tool());
+}
+
+#[test]
+fn an_end_tells_what_it_used_and_what_kept_it_from_completing() {
+    let mut turn = started("u");
+    let mut end = result(&["u"], true, "API Error: 429 slow down");
+    end["api_error_status"] = json!(429);
+    end["usage"] = json!({"input_tokens": 7, "output_tokens": 2});
+    end["total_cost_usd"] = json!(0.25);
+    let end = line(&mut turn, end).unwrap();
+    assert_eq!(end.failure, Some(TurnFailure::RateLimited));
+    assert!(
+        end.reason
+            .unwrap()
+            .contains("the account's limit is reached")
+    );
+    assert_eq!(
+        end.usage
+            .map(|usage| (usage.input_tokens, usage.output_tokens)),
+        Some((7, 2))
+    );
+    assert_eq!(end.total_cost_usd, Some(0.25));
 }

@@ -69,6 +69,7 @@ impl Store {
         if claimed {
             insert(&tx, record).await?;
             tx.commit().await?;
+            self.feed.workspace_changed(&record.workspace_id);
         }
         Ok(claimed)
     }
@@ -149,6 +150,7 @@ impl Store {
         }
         set_committed(&tx, handoff, true).await?;
         tx.commit().await?;
+        self.feed.workspace_changed(&workspace.id);
         Ok(())
     }
 }

@@ -1,19 +1,17 @@
 //! The journal: what was said in a workspace, in order.
 
+use std::sync::Arc;
+
 use ff_protocol::session::{EntryKind, JournalEntry};
 use ff_protocol::{SessionId, WorkspaceId};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
-};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::entity::{journal, workspace};
-use super::{Store, text};
-use crate::clock;
+use super::{Store, Write, text};
 use crate::error::{Error, Result};
 
 impl Store {
-    /// Enters something in a workspace's journal. On disk when it returns; `seq` is gapless.
+    /// Enters something in a workspace's journal. On disk, and told of, when it returns.
     ///
     /// # Errors
     /// The workspace is unknown, or the store failed.
@@ -23,33 +21,19 @@ impl Store {
         session: &SessionId,
         kind: EntryKind,
         payload: serde_json::Value,
-    ) -> Result<JournalEntry> {
-        let created_at = clock::now();
-        let insert = Statement::from_sql_and_values(
-            DbBackend::Sqlite,
-            "INSERT INTO journal (workspace_id, seq, session_id, kind, payload, created_at) \
-             SELECT ?1, COALESCE(MAX(seq), 0) + 1, ?2, ?3, ?4, ?5 FROM journal \
-             WHERE workspace_id = ?1 RETURNING seq",
-            [
-                workspace.as_str().into(),
-                session.as_str().into(),
-                text::name(&kind)?.into(),
-                text::json(&payload)?.into(),
-                created_at.into(),
-            ],
-        );
-        let row = self.db.query_one_raw(insert).await?;
-        let seq: i64 = match row {
-            Some(row) => row.try_get("", "seq")?,
-            None => return Err(sea_orm::DbErr::RecordNotInserted.into()),
-        };
-        Ok(JournalEntry {
-            seq: seq.unsigned_abs(),
-            session_id: session.clone(),
-            kind,
-            payload,
-            created_at,
-        })
+    ) -> Result<Arc<JournalEntry>> {
+        let write = Write::of(workspace, session, kind, payload);
+        let entries = self.write(write).await?;
+        let entry = entries.into_iter().next();
+        entry.ok_or_else(|| sea_orm::DbErr::RecordNotInserted.into())
+    }
+
+    /// Writes entries and rows together. On disk, and told of, when it returns; `seq` is gapless.
+    ///
+    /// # Errors
+    /// The workspace or session is unknown, or the store failed.
+    pub(crate) async fn write(&self, write: Write) -> Result<Vec<Arc<JournalEntry>>> {
+        self.writer.write(write).await
     }
 
     /// Entries after `after`, in order, at most `limit`; of one session or of the workspace.

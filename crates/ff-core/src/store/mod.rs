@@ -1,13 +1,18 @@
 //! Records in SQLite. No SQL and no entity leaves this module.
 
 mod entity;
+mod feed;
 mod handoffs;
 mod journal;
+mod messages;
 mod migration;
 mod projects;
+mod requests;
 mod sessions;
 mod text;
 mod workspaces;
+mod write;
+mod writer;
 
 use std::path::Path;
 use std::str::FromStr;
@@ -21,7 +26,12 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
+pub use feed::{Event, Feed, Partial, Watch};
 pub use handoffs::{HandoffRecord, Role};
+pub(crate) use messages::{MessageRecord, MessageState};
+pub(crate) use requests::{Asked, RequestRecord};
+pub(crate) use sessions::ProcessMark;
+pub(crate) use write::{Change, Write};
 
 use crate::error::Result;
 use entity::meta;
@@ -30,6 +40,8 @@ use entity::meta;
 #[derive(Clone)]
 pub struct Store {
     db: DatabaseConnection,
+    feed: Feed,
+    writer: writer::Writer,
 }
 
 impl Store {
@@ -58,7 +70,14 @@ impl Store {
             });
         let db = Database::connect(options).await?;
         migration::Migrator::up(&db, None).await?;
-        Ok(Self { db })
+        let feed = Feed::default();
+        let writer = writer::Writer::start(db.clone(), feed.clone());
+        Ok(Self { db, feed, writer })
+    }
+
+    /// What happens in workspaces.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// The id of this installation, made at the first call.

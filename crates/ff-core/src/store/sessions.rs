@@ -3,8 +3,12 @@
 use ff_protocol::session::{Session, SessionStatus};
 use ff_protocol::{SessionId, WorkspaceId};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder,
+    sea_query::Expr,
 };
+use serde::{Deserialize, Serialize};
 
 use super::entity::session;
 use super::{Store, text};
@@ -25,11 +29,8 @@ impl Store {
     ) -> Result<Option<Session>> {
         let query = session::Entity::find_by_id(id.as_str())
             .filter(session::Column::WorkspaceId.eq(workspace.as_str()));
-        query
-            .one(&self.db)
-            .await?
-            .map(Session::try_from)
-            .transpose()
+        let row = query.one(&self.db).await?;
+        row.map(Session::try_from).transpose()
     }
 
     /// A workspace's sessions, oldest first.
@@ -38,12 +39,8 @@ impl Store {
             .filter(session::Column::WorkspaceId.eq(workspace.as_str()))
             .order_by_asc(session::Column::CreatedAt)
             .order_by_asc(session::Column::Id);
-        query
-            .all(&self.db)
-            .await?
-            .into_iter()
-            .map(Session::try_from)
-            .collect()
+        let rows = query.all(&self.db).await?;
+        rows.into_iter().map(Session::try_from).collect()
     }
 
     /// The workspace that a session id belongs to, if it is known.
@@ -58,19 +55,58 @@ impl Store {
     pub async fn running_sessions(&self) -> Result<Vec<Session>> {
         let running = text::name(&SessionStatus::Running)?;
         let query = session::Entity::find().filter(session::Column::Status.eq(running));
-        query
-            .all(&self.db)
-            .await?
-            .into_iter()
-            .map(Session::try_from)
-            .collect()
+        let rows = query.all(&self.db).await?;
+        rows.into_iter().map(Session::try_from).collect()
     }
 
-    /// Writes every field of a session.
-    pub async fn update_session(&self, session: &Session) -> Result<()> {
-        row(session)?.update(&self.db).await?;
-        Ok(())
+    /// The process that a session's row names.
+    pub(crate) async fn process(&self, id: &SessionId) -> Result<Option<ProcessMark>> {
+        let row = session::Entity::find_by_id(id.as_str())
+            .one(&self.db)
+            .await?;
+        let process = row.and_then(|row| row.process);
+        process.as_deref().map(text::from_json).transpose()
     }
+
+    /// A session by its id alone.
+    pub(crate) async fn session_anywhere(&self, id: &SessionId) -> Result<Option<Session>> {
+        let row = session::Entity::find_by_id(id.as_str())
+            .one(&self.db)
+            .await?;
+        row.map(Session::try_from).transpose()
+    }
+}
+
+/// A process as it can be told from another that has its number later.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProcessMark {
+    /// Its number, and that of its group.
+    pub(crate) pid: u32,
+    /// When it started, in clock ticks since the machine did (`/proc/PID/stat`, field 22).
+    pub(crate) start: u64,
+    /// The machine's run it belongs to.
+    pub(crate) boot: String,
+}
+
+/// Writes every field of a session.
+pub(super) async fn update<C: ConnectionTrait>(db: &C, session: &Session) -> Result<()> {
+    row(session)?.update(db).await?;
+    Ok(())
+}
+
+pub(super) async fn set_process<C: ConnectionTrait>(
+    db: &C,
+    session: &SessionId,
+    process: Option<&ProcessMark>,
+) -> Result<()> {
+    let mark = process.map(text::json).transpose()?;
+    session::Entity::update_many()
+        .col_expr(session::Column::Process, Expr::value(mark))
+        .filter(session::Column::Id.eq(session.as_str()))
+        .exec(db)
+        .await?;
+    Ok(())
 }
 
 pub(super) fn row(session: &Session) -> Result<session::ActiveModel> {
@@ -87,6 +123,15 @@ pub(super) fn row(session: &Session) -> Result<session::ActiveModel> {
         last_turn: Set(s.last_turn.as_ref().map(text::json).transpose()?),
         error: Set(s.error),
         provider_session_id: Set(s.provider_session_id),
+        permission_mode: Set(text::name(&s.permission_mode)?),
+        thinking_tokens: Set(s.thinking_tokens.map(u32::cast_signed)),
+        fork_of: Set(s.fork_of.map(String::from)),
+        queued: Set(s.queued.cast_signed()),
+        held: Set(s.held),
+        warning: Set(s.warning),
+        total_cost_usd: Set(s.total_cost_usd),
+        process: NotSet,
+        closed_at: Set(s.closed_at),
         created_at: Set(s.created_at),
         updated_at: Set(s.updated_at),
     })
@@ -107,6 +152,14 @@ impl TryFrom<session::Model> for Session {
             last_turn: row.last_turn.as_deref().map(text::from_json).transpose()?,
             error: row.error,
             provider_session_id: row.provider_session_id,
+            permission_mode: text::parse(row.permission_mode)?,
+            thinking_tokens: row.thinking_tokens.map(i32::cast_unsigned),
+            fork_of: text::parse_opt(row.fork_of)?,
+            queued: row.queued.cast_unsigned(),
+            held: row.held,
+            warning: row.warning,
+            total_cost_usd: row.total_cost_usd,
+            closed_at: row.closed_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
         })

@@ -3,11 +3,17 @@ use ff_protocol::workspace::{
     CiStatus, Location, Owner, PrState, PullRequest, Ratchet, RatchetDispatchOutcome, Workspace,
     WorkspaceStatus,
 };
-use ff_protocol::{DesktopId, ErrorCode, HandoffId, ProjectId, SessionId, WorkspaceId};
+use ff_protocol::{
+    ClientId, DesktopId, ErrorCode, HandoffId, ProjectId, RequestId, SessionId, WorkspaceId,
+};
 use serde_json::json;
 
 use super::*;
 use crate::clock;
+
+fn draft(workspace: &WorkspaceId, session: &SessionId, payload: serde_json::Value) -> Write {
+    Write::of(workspace, session, EntryKind::UserMessage, payload)
+}
 
 async fn store(dir: &tempfile::TempDir) -> Store {
     Store::open(&dir.path().join("core.db")).await.unwrap()
@@ -105,6 +111,7 @@ async fn journal_is_gapless_per_workspace_under_concurrency() {
     store.insert_workspace(&a).await.unwrap();
     store.insert_workspace(&b).await.unwrap();
     let session = SessionId::generate();
+    let mut watch = store.feed().watch(&a.id);
     let mut tasks = tokio::task::JoinSet::new();
     for n in 0..60 {
         let (store, session) = (store.clone(), session.clone());
@@ -115,15 +122,20 @@ async fn journal_is_gapless_per_workspace_under_concurrency() {
         };
         tasks.spawn(async move {
             store
-                .append(&id, &session, EntryKind::UserMessage, json!({"text": n}))
+                .write(draft(&id, &session, json!({"text": n})))
                 .await
-                .unwrap()
+                .unwrap()[0]
                 .seq
         });
     }
     while let Some(seq) = tasks.join_next().await {
         assert!((1..=30).contains(&seq.unwrap()));
     }
+    let mut told = Vec::new();
+    while let Ok(Event::Entry(entry)) = watch.events.try_recv() {
+        told.push(entry.seq);
+    }
+    assert_eq!(told, (1..=30).collect::<Vec<_>>());
     for id in [&a.id, &b.id] {
         let seqs: Vec<u64> = store
             .entries(id, None, 0, 100)
@@ -221,4 +233,116 @@ async fn an_unknown_workspace_is_told_as_not_found() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), ErrorCode::NotFound);
+}
+
+#[tokio::test]
+async fn a_write_that_fails_leaves_nothing_and_harms_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir).await;
+    let project = project();
+    store.insert_project(&project).await.unwrap();
+    let w = workspace(&project.id, Owner::Cloud);
+    store.insert_workspace(&w).await.unwrap();
+    let session = SessionId::generate();
+    let good = |n| store.write(draft(&w.id, &session, json!({ "n": n })));
+    let bad = store.write(draft(&WorkspaceId::generate(), &session, json!({})));
+    // A message needs its session, which there is not: neither the row nor its entry stays.
+    let enter = draft(&w.id, &session, json!({"text": "x"})).and(Change::Enter {
+        id: ClientId::generate(),
+        uuid: "u".into(),
+    });
+    let (one, two, three, four) = tokio::join!(good(1), bad, store.write(enter), good(2));
+    assert!(two.is_err() && three.is_err());
+    assert_eq!((one.unwrap()[0].seq, four.unwrap()[0].seq), (1, 2));
+    assert_eq!(store.entries(&w.id, None, 0, 10).await.unwrap().len(), 2);
+    assert!(store.sessions_with_queue().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn messages_and_requests_are_rows_that_come_back_as_they_went() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir).await;
+    let project = project();
+    store.insert_project(&project).await.unwrap();
+    let w = workspace(&project.id, Owner::Cloud);
+    store.insert_workspace(&w).await.unwrap();
+    let mut session = crate::session::tests::world::session();
+    session.workspace_id = w.id.clone();
+    store.insert_session(&session).await.unwrap();
+    let (id, uuid) = (ClientId::generate(), "u-1".to_owned());
+    let enter = Change::Enter {
+        id: id.clone(),
+        uuid: uuid.clone(),
+    };
+    let write = draft(&w.id, &session.id, json!({"text": "hello"})).and(enter);
+    store.write(write).await.unwrap();
+    let queued = store.queued(&session.id).await.unwrap();
+    assert_eq!((queued.len(), queued[0].text.as_str()), (1, "hello"));
+    assert_eq!(
+        store.message(&w.id, &id).await.unwrap().as_ref(),
+        Some(&queued[0])
+    );
+    assert_eq!(
+        store.sessions_with_queue().await.unwrap(),
+        [session.id.clone()]
+    );
+    let done = Change::Message {
+        uuid,
+        state: MessageState::Done,
+    };
+    let mark = ProcessMark {
+        pid: 7,
+        start: 8,
+        boot: "b".into(),
+    };
+    let process = Change::Process(session.id.clone(), Some(mark.clone()));
+    store
+        .write(Write::default().and(done).and(process))
+        .await
+        .unwrap();
+    assert!(store.queued(&session.id).await.unwrap().is_empty());
+    assert!(store.message(&w.id, &id).await.unwrap().is_some());
+    assert_eq!(store.process(&session.id).await.unwrap(), Some(mark));
+
+    let mut request = RequestRecord {
+        id: RequestId::generate(),
+        workspace: w.id.clone(),
+        session: session.id.clone(),
+        kind: ff_protocol::session::RequestKind::Permission,
+        asked: Asked {
+            tool_name: "Bash".into(),
+            input: json!({"command": "ls"}),
+            tool_use_id: Some("t".into()),
+            description: None,
+        },
+        state: ff_protocol::session::RequestState::Open,
+        answer: None,
+        carried: false,
+        created_at: clock::now(),
+        answered_at: None,
+    };
+    let put = |request: &RequestRecord| {
+        store.write(Write::default().and(Change::Request(Box::new(request.clone()))))
+    };
+    put(&request).await.unwrap();
+    let waiting = store.waiting_requests(&w.id, None).await.unwrap();
+    assert_eq!(waiting, [request.clone()]);
+    request.state = ff_protocol::session::RequestState::Answered;
+    request.carried = true;
+    put(&request).await.unwrap();
+    assert!(
+        store
+            .waiting_requests(&w.id, Some(&session.id))
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(
+        store.carried_answers(&session.id).await.unwrap(),
+        [request.clone()]
+    );
+    assert_eq!(
+        store.request(&session.id, &request.id).await.unwrap(),
+        Some(request)
+    );
 }

@@ -106,7 +106,11 @@ impl Store {
                 .col_expr(workspace::Column::Owner, Expr::value(owner.to_string()))
                 .col_expr(workspace::Column::Epoch, Expr::value(signed(epoch)));
         }
-        Ok(update.exec(&self.db).await?.rows_affected == 1)
+        let released = update.exec(&self.db).await?.rows_affected == 1;
+        if released {
+            self.feed.workspace_changed(id);
+        }
+        Ok(released)
     }
 
     /// Removes a workspace with everything that belongs to it.

@@ -177,20 +177,7 @@ pub(crate) fn worktree_path(project: &Project, id: &WorkspaceId) -> PathBuf {
 /// `not_found`; `not_owner` when the other side owns it; `handoff_active` while it moves;
 /// `conflict` when it has no worktree.
 pub async fn ensure_owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Result<Workspace> {
-    let workspace = store.known_workspace(id).await?;
-    if workspace.owner != *owner {
-        let detail = format!(
-            "workspace {} is owned by {}",
-            workspace.name, workspace.owner
-        );
-        return Err(Error::refused(ErrorCode::NotOwner, detail)
-            .hint("act on it there, or move it with `ff send` or `ff pull`"));
-    }
-    if workspace.handoff_id.is_some() {
-        let detail = format!("workspace {} is being moved", workspace.name);
-        return Err(Error::refused(ErrorCode::HandoffActive, detail)
-            .hint("finish the move with `ff send` or `ff pull`"));
-    }
+    let workspace = owned(store, owner, id).await?;
     match &workspace.worktree_path {
         Some(path) if Path::new(path).is_dir() => Ok(workspace),
         Some(path) => {
@@ -206,6 +193,28 @@ pub async fn ensure_owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Res
             Err(Error::refused(ErrorCode::Conflict, detail))
         }
     }
+}
+
+/// The workspace, if `owner` may act on it; its directory may be gone.
+///
+/// # Errors
+/// `not_found`, `not_owner`, `handoff_active`.
+pub(crate) async fn owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Result<Workspace> {
+    let workspace = store.known_workspace(id).await?;
+    if workspace.owner != *owner {
+        let detail = format!(
+            "workspace {} is owned by {}",
+            workspace.name, workspace.owner
+        );
+        return Err(Error::refused(ErrorCode::NotOwner, detail)
+            .hint("act on it there, or move it with `ff send` or `ff pull`"));
+    }
+    if workspace.handoff_id.is_some() {
+        let detail = format!("workspace {} is being moved", workspace.name);
+        return Err(Error::refused(ErrorCode::HandoffActive, detail)
+            .hint("finish the move with `ff send` or `ff pull`"));
+    }
+    Ok(workspace)
 }
 
 /// A branch name from a workspace's name: lower case, words joined by `-`, at most 50 characters.

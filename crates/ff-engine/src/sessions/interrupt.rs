@@ -17,7 +17,7 @@ pub(super) async fn interrupt(
         engine
             .core()
             .sessions()
-            .interrupt(&workspace, &session)
+            .interrupt(&workspace, &session, None)
             .await?,
     ))
 }

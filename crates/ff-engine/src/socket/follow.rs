@@ -106,7 +106,7 @@ impl Follower {
         listener: &mut Listener,
     ) -> End {
         // First: what is entered while we read the store is then told twice, never not at all.
-        let mut events = self.core.sessions().subscribe(&self.workspace);
+        let mut events = self.core.sessions().watch(&self.workspace).events;
         match self.catch_up(after, &mut events, speaker).await {
             Ok(()) => {}
             Err(end) => return end,
@@ -168,7 +168,7 @@ impl Follower {
                 Err(TryRecvError::Lagged(_)) => return self.lagged(speaker).await,
             }
         }
-        let told = |event: &Event| matches!(event, Event::Entry { seq } if *seq <= self.last);
+        let told = |event: &Event| seq_of(event).is_some_and(|seq| seq <= self.last);
         let fresh = waiting.iter().rposition(told).map_or(0, |at| at + 1);
         for (place, event) in waiting.into_iter().enumerate() {
             if place >= fresh || !matches!(event, Event::Delta { .. }) {
@@ -204,7 +204,14 @@ impl Follower {
 
     async fn event(&mut self, event: Event, speaker: &mut Speaker) -> Result<(), End> {
         match event {
-            Event::Entry { seq } => {
+            Event::WorkspaceChanged => {
+                let workspace_id = self.workspace.clone();
+                speaker
+                    .json(&WorkspaceFrame::WorkspaceChanged { workspace_id })
+                    .await?;
+            }
+            Event::Entry(_) | Event::Stored(_) => {
+                let seq = seq_of(&event).unwrap_or_default();
                 while seq > self.last {
                     // Not further than this entry: deltas before the next one are still to come.
                     let page = self.page((seq - self.last).min(PAGE)).await?;
@@ -214,15 +221,21 @@ impl Follower {
                     self.tell(page, speaker).await?;
                 }
             }
-            Event::Delta { session_id, text } => {
+            Event::Delta {
+                session_id,
+                kind,
+                text,
+            } => {
                 speaker
-                    .json(&WorkspaceFrame::Delta { session_id, text })
+                    .json(&WorkspaceFrame::Delta {
+                        session_id,
+                        kind,
+                        text,
+                    })
                     .await?;
             }
             Event::Status(session) => {
-                speaker
-                    .json(&WorkspaceFrame::Status { session: *session })
-                    .await?;
+                speaker.json(&WorkspaceFrame::Status { session }).await?;
             }
         }
         Ok(())
@@ -262,6 +275,14 @@ impl Follower {
             .entries(&self.workspace, None, before, 1)
             .await?;
         Ok(found.first().is_some_and(|entry| entry.seq == seq))
+    }
+}
+
+fn seq_of(event: &Event) -> Option<u64> {
+    match event {
+        Event::Entry(entry) => Some(entry.seq),
+        Event::Stored(seq) => Some(*seq),
+        _ => None,
     }
 }
 

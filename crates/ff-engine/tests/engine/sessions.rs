@@ -56,7 +56,7 @@ async fn a_turn_is_interrupted_and_a_session_stopped() {
     assert_eq!((status, &session["status"]), (200, &json!("IDLE")));
     let answer = r#"{"requestId":"r-1","allow":true}"#;
     let (status, problem) = world.post(&format!("{path}/answers"), answer).await;
-    assert_eq!((status, &problem["code"]), (409, &json!("conflict")));
+    assert_eq!((status, &problem["code"]), (404, &json!("not_found")));
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ff_protocol::HandoffId;
 use ff_protocol::handoff::{Export, Manifest, Receive};
 use ff_protocol::workspace::{Owner, Workspace};
-use ff_protocol::{HandoffId, SessionId};
 
 use crate::config::{CoreConfig, Side};
 use crate::core::Core;
@@ -220,20 +220,12 @@ pub(super) fn transcript(machine: &Machine, worktree: &str, id: &str) -> PathBuf
 }
 
 pub(super) fn test_session(workspace: &Workspace) -> ff_protocol::session::Session {
-    use ff_protocol::session::{Activity, PermissionPreset, Session, SessionStatus};
-    Session {
-        id: SessionId::generate(),
+    ff_protocol::session::Session {
         workspace_id: workspace.id.clone(),
-        name: None,
-        workflow: "followup".into(),
-        model: None,
-        permissions: PermissionPreset::Relaxed,
-        status: SessionStatus::Idle,
-        activity: Activity::Idle,
-        last_turn: None,
-        error: None,
+        permissions: ff_protocol::session::PermissionPreset::Relaxed,
         provider_session_id: "0199a1b2-0000-7000-8000-000000000001".into(),
         created_at: workspace.created_at,
         updated_at: workspace.created_at,
+        ..crate::session::tests::world::session()
     }
 }

@@ -1,46 +1,57 @@
 //! Commands to a session, with and without a process.
 
-use std::path::PathBuf;
-
-use ff_protocol::ErrorCode;
-use ff_protocol::session::{Activity, Answer, EntryKind, TurnOutcome};
+use ff_protocol::session::{EntryKind, TurnOutcome};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::super::permission::no_longer_open;
 use super::super::process::Cli;
 use super::super::protocol;
 use super::super::turn::{Cut, Finished};
 use super::timers::Step;
-use super::{Command, Driver, Ending, Queued};
-use crate::error::{Error, Result};
-use crate::workspace::ensure_owned;
-
-const LONGEST_QUEUE: usize = 100;
+use super::{Command, Driver};
+use crate::clock;
+use crate::error::Result;
+use crate::store::Write;
 
 impl Driver {
     pub(super) async fn command_without_process(&mut self, command: Command) {
         match command {
-            Command::Prompt { text, reply } => match self.accept(text).await {
+            Command::Prompt { prompt, reply } => match self.accept(prompt).await {
                 Ok(()) => self.accepted.push(reply),
                 Err(error) => drop(reply.send(Err(error))),
             },
+            Command::Resume { reply } => match self.check_open() {
+                Ok(()) => {
+                    self.resume();
+                    self.accepted.push(reply);
+                }
+                Err(error) => drop(reply.send(Err(error))),
+            },
             Command::Interrupt { reply } => drop(reply.send(Ok(self.session.clone()))),
-            Command::Stop { reply } => {
-                self.drop_queue();
-                self.until_process_ends.push(reply);
-                self.answer_waiting();
+            Command::Stop { close, reply } => {
+                let stopped = self.stop_without_process(close).await;
+                drop(reply.send(stopped.map(|()| self.session.clone())));
             }
-            Command::Answer { answer, reply } => {
-                drop(reply.send(Err(no_longer_open(&answer.request_id))));
+            Command::Configure { change, reply } => {
+                let configured = self.configure_row(&change).await;
+                drop(reply.send(configured.map(|()| self.session.clone())));
             }
+            Command::Answer { answer, reply } => drop(reply.send(self.answer(None, answer).await)),
+            Command::Wake => {}
         }
     }
 
     pub(super) async fn command(&mut self, cli: &mut Cli, command: Command) {
         match command {
-            Command::Prompt { text, reply } => match self.accept(text).await {
+            Command::Prompt { prompt, reply } => match self.accept(prompt).await {
                 Ok(()) => self.accepted.push(reply),
+                Err(error) => drop(reply.send(Err(error))),
+            },
+            Command::Resume { reply } => match self.check_open() {
+                Ok(()) => {
+                    self.session.held = false;
+                    self.accepted.push(reply);
+                }
                 Err(error) => drop(reply.send(Err(error))),
             },
             Command::Interrupt { reply } => {
@@ -49,26 +60,58 @@ impl Driver {
                     tracing::error!(session = %self.session.id, ?error, "an interrupt could not be recorded");
                 }
             }
-            Command::Stop { reply } => {
+            Command::Stop { close, reply } => {
+                if close {
+                    self.session.closed_at.get_or_insert_with(clock::now);
+                    self.unsaved = true;
+                }
                 self.until_process_ends.push(reply);
                 self.begin_stop(cli);
             }
+            Command::Configure { change, reply } => self.configure(cli, change, reply).await,
             Command::Answer { answer, reply } => {
-                drop(reply.send(self.answer(cli, &answer).await));
+                drop(reply.send(self.answer(Some(cli), answer).await));
             }
+            Command::Wake => {}
         }
+    }
+
+    fn resume(&mut self) {
+        self.session.held = false;
+        self.wanted = true;
+    }
+
+    async fn stop_without_process(&mut self, close: bool) -> Result<()> {
+        let closes = close && self.session.closed_at.is_none();
+        if self.queue.is_empty() && !closes {
+            return Ok(());
+        }
+        if closes {
+            self.session.closed_at = Some(clock::now());
+        }
+        self.drop_queue();
+        let unsent = std::mem::take(&mut self.unsent);
+        let entry = json!({
+            "status": self.session.status,
+            "error": self.session.error,
+            "unsent": unsent,
+            "closed": close,
+        });
+        self.reckon();
+        let write = Write::entry(&self.session, EntryKind::Status, entry);
+        self.write_with_row(write).await.map(drop)
     }
 
     /// While the CLI starts, its first message is the turn as the user sees it.
     async fn interrupt_or_take_back(&mut self, cli: &Cli) -> Result<()> {
         self.interrupt(cli, Cut::Interrupt);
-        if self.starting.is_some() && self.queue.pop_front().is_some() {
-            let reason = Some("interrupted before it began".to_owned());
-            let outcome = TurnOutcome::Interrupted;
+        if self.starting.is_some()
+            && let Some(message) = self.queue.pop_front()
+        {
             self.turn_cut(Finished {
-                outcome,
-                reason,
-                result: None,
+                prompt: Some(message.uuid),
+                reason: Some("interrupted before it began".to_owned()),
+                ..Finished::of(TurnOutcome::Interrupted)
             })
             .await?;
         }
@@ -84,64 +127,5 @@ impl Driver {
         cli.send(&protocol::interrupt(&uuid::Uuid::new_v4().to_string()));
         let limit = Instant::now() + self.shared.limits.interrupt;
         self.timers.step.get_or_insert((limit, Step::Terminate));
-    }
-
-    /// Enters a message in the journal and the queue.
-    async fn accept(&mut self, text: String) -> Result<()> {
-        if self.stop.is_cancelled() {
-            return Err(Error::refused(
-                ErrorCode::ShuttingDown,
-                "the engine is stopping",
-            ));
-        }
-        if self.ending == Some(Ending::Stop) {
-            return Err(
-                Error::refused(ErrorCode::Conflict, "the session is being stopped")
-                    .hint("send the message again when it has stopped"),
-            );
-        }
-        if self.queue.len() >= LONGEST_QUEUE {
-            let detail = format!("{LONGEST_QUEUE} messages of this session wait already");
-            return Err(Error::refused(ErrorCode::LimitReached, detail)
-                .hint("wait for a turn to end, or interrupt it"));
-        }
-        let shared = &self.shared;
-        let workspace =
-            ensure_owned(&shared.store, &shared.owner, &self.session.workspace_id).await?;
-        self.cwd = workspace
-            .worktree_path
-            .map(PathBuf::from)
-            .unwrap_or_default();
-        let uuid = uuid::Uuid::new_v4().to_string();
-        self.append(
-            EntryKind::UserMessage,
-            json!({ "text": text, "uuid": uuid }),
-        )
-        .await?;
-        self.queue.push_back(Queued { uuid, text });
-        self.session.activity = match self.session.activity {
-            Activity::Idle => Activity::Working,
-            busy => busy,
-        };
-        Ok(())
-    }
-
-    async fn answer(&mut self, cli: &Cli, answer: &Answer) -> Result<()> {
-        let (cli_id, decision) = self.requests.answer(answer)?;
-        let entry = json!({
-            "requestId": answer.request_id,
-            "outcome": if answer.allow { "allowed" } else { "denied" },
-            "message": answer.message,
-            "answers": answer.answers,
-        });
-        // Recorded first: an answer that reached the CLI is never missing from the journal.
-        let recorded = self.append(EntryKind::Answer, entry).await;
-        let sent = cli.send(&protocol::decision(&cli_id, &decision));
-        recorded?;
-        if sent {
-            Ok(())
-        } else {
-            Err(no_longer_open(&answer.request_id))
-        }
     }
 }

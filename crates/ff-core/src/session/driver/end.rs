@@ -3,15 +3,17 @@
 use std::process::ExitStatus;
 
 use ff_protocol::session::{EntryKind, SessionStatus};
-use serde_json::json;
 use tokio::time::Instant;
 
+use super::super::delivery::{Fate, fate};
 use super::super::exit;
+use super::super::permission::answer_entry;
 use super::super::process::Cli;
 use super::super::turn::Cut;
 use super::timers::{Due, Step};
-use super::{Driver, Ending};
+use super::{ATTEMPTS, Driver, Ending};
 use crate::error::{Error, Result};
+use crate::store::{Change, Write};
 
 impl Driver {
     /// Ends the process on purpose: the turn first, then stdin, then by signal.
@@ -34,6 +36,8 @@ impl Driver {
         match due {
             Due::Ready => self.escalate(cli, Ending::Unready),
             Due::Turn => self.interrupt(cli, Cut::Limit),
+            Due::Silence => self.interrupt(cli, Cut::Silence),
+            Due::Control => self.configuring_overdue(),
             Due::FollowUp => self.turn.follow_up_missed(),
             Due::Idle => {
                 self.ending = Some(Ending::Idle);
@@ -77,21 +81,70 @@ impl Driver {
         let how = ended
             .as_ref()
             .map_or_else(ToString::to_string, |s| exit::died(*s, &stderr));
+        let lost = self.take_back_lost(ending.as_ref()).await;
         let finished = self.turn.process_ended(&how);
-        for id in self.requests.orphan_all() {
-            let entry = json!({ "requestId": id, "outcome": "orphaned" });
-            self.append(EntryKind::Answer, entry).await?;
-        }
+        self.orphan_requests().await?;
+        let cut = finished.is_some();
         if let Some(finished) = finished {
             self.turn_cut(finished).await?;
         }
         let (status, error) = self.outcome(ending.as_ref(), ended?, &stderr);
-        self.starting = None;
-        self.process = None;
-        if status == SessionStatus::Failed {
-            self.drop_queue();
+        (self.starting, self.process) = (None, None);
+        self.changes
+            .push(Change::Process(self.session.id.clone(), None));
+        self.configured_by_end();
+        let session = &self.session;
+        let feed = self.shared.store.feed();
+        feed.process_ended(&session.workspace_id, &session.id);
+        match error {
+            // It is sent again; a CLI that dies on it again and again is given up.
+            Some(_) if lost && self.lost < ATTEMPTS => {
+                self.process_state(SessionStatus::Idle, None).await
+            }
+            Some(reason) => self.process_failed(reason).await,
+            None => {
+                self.session.held |= cut && !self.queue.is_empty();
+                self.process_state(status, None).await
+            }
         }
-        self.process_state(status, error).await
+    }
+
+    /// A message that a CLI did not take before it died is to be sent again.
+    async fn take_back_lost(&mut self, ending: Option<&Ending>) -> bool {
+        let Some(uuid) = self.turn.prompt().map(str::to_owned) else {
+            return false;
+        };
+        if ending.is_some() || self.turn.is_heard() {
+            return false;
+        }
+        let (home, cwd) = (self.shared.config.home.clone(), self.cwd.clone());
+        let conversation = self.session.provider_session_id.clone();
+        let looked = move || fate(&home, &cwd, &conversation, &uuid);
+        // What cannot be looked up counts as begun: twice is worse than not at all.
+        let absent = tokio::task::spawn_blocking(looked)
+            .await
+            .is_ok_and(|fate| fate == Fate::Absent);
+        if absent && let Some(message) = self.sent.take() {
+            self.turn.take_back();
+            self.queue.push_front(message);
+            self.lost += 1;
+        }
+        absent
+    }
+
+    /// Requests outlive the CLI that asked.
+    async fn orphan_requests(&mut self) -> Result<()> {
+        let orphaned = self.requests.orphan_all();
+        if orphaned.is_empty() {
+            return Ok(());
+        }
+        let mut write = Write::default();
+        for record in orphaned {
+            write = write
+                .and_entry(&self.session, EntryKind::Answer, answer_entry(&record))
+                .and(Change::Request(Box::new(record)));
+        }
+        self.write(write).await.map(drop)
     }
 
     fn outcome(

@@ -1,39 +1,48 @@
 //! Lines of the CLI.
 
-use ff_protocol::session::{EntryKind, LastTurn};
+use std::sync::{Arc, PoisonError};
+
+use ff_protocol::session::{Capabilities, EntryKind, LastTurn, TurnOutcome};
 use serde_json::{Value, json};
 
-use super::super::events::Event;
-use super::super::permission::allowed_by;
+use super::super::TESTED_CLI;
+use super::super::permission::answer_entry;
 use super::super::process::Cli;
 use super::super::protocol::{
-    self, ControlRequest, ControlRequestBody, ControlResponse, Decision, Incoming, Line, Message,
-    System, ToolUse,
+    self, ControlRequest, ControlRequestBody, ControlResponse, Incoming, Line, Message, System,
 };
 use super::super::transcript::is_conversation_id;
 use super::super::turn::Finished;
 use super::{Driver, Ending};
 use crate::clock;
 use crate::error::Result;
+use crate::store::{Change, MessageState, Write};
 
 impl Driver {
     pub(super) async fn line(&mut self, cli: &mut Cli, line: Line) -> Result<()> {
+        self.timers.silence = None;
         let bytes = match line {
             Line::Text(bytes) => bytes,
             Line::Skipped { bytes } => {
                 tracing::warn!(session = %self.session.id, bytes, "a line of the CLI is too long");
-                let entry = json!({ "type": "skipped", "bytes": bytes });
-                return self.append(EntryKind::ClaudeMessage, entry).await;
+                return self.skipped(bytes, "longer than the limit").await;
             }
         };
         match protocol::parse(&bytes) {
             Ok(incoming) => self.incoming(cli, incoming).await,
+            Err(_) if bytes.iter().all(u8::is_ascii_whitespace) => Ok(()),
             Err(error) => {
                 // Its content may be private, so only its place and length are told.
-                tracing::warn!(session = %self.session.id, bytes = bytes.len(), %error, "a line of the CLI is no JSON");
-                Ok(())
+                let bytes = bytes.len() as u64;
+                tracing::warn!(session = %self.session.id, bytes, %error, "a line of the CLI is no JSON");
+                self.skipped(bytes, "not JSON").await
             }
         }
+    }
+
+    async fn skipped(&mut self, bytes: u64, why: &str) -> Result<()> {
+        let entry = json!({ "type": "skipped", "bytes": bytes, "why": why });
+        self.append(EntryKind::ClaudeMessage, entry).await
     }
 
     async fn incoming(&mut self, cli: &mut Cli, incoming: Incoming) -> Result<()> {
@@ -42,12 +51,13 @@ impl Driver {
         let Incoming { message, raw } = incoming;
         match message {
             Message::StreamEvent(event) => {
-                if let Some(text) = event.text_delta() {
-                    let (session_id, text) = (self.session.id.clone(), text.to_owned());
-                    self.tell(Event::Delta { session_id, text });
+                if let Some((kind, text)) = event.delta() {
+                    let (feed, session) = (self.shared.store.feed(), &self.session);
+                    let (id, text) = (session.id.clone(), text.to_owned());
+                    feed.delta(&session.workspace_id, id, kind, text);
                 }
             }
-            Message::Assistant(_) | Message::User => {
+            Message::Assistant(_) | Message::User(_) => {
                 self.append(EntryKind::ClaudeMessage, raw).await?;
             }
             Message::System(system) => {
@@ -58,48 +68,78 @@ impl Driver {
                     self.append(EntryKind::ClaudeMessage, raw).await?;
                 }
             }
-            Message::Result(_) if turn_ran => self.append(EntryKind::TurnEnded, raw).await?,
+            Message::Result(_) => match finished {
+                Some(finished) => return self.turn_ended(finished, raw).await,
+                None if turn_ran => self.append(EntryKind::TurnEnded, raw).await?,
+                None => {}
+            },
             Message::ControlRequest(request) => self.asked(cli, request).await?,
             Message::ControlResponse(response) => self.answered(cli, &response),
-            Message::ControlCancel { request_id } => {
-                if let Some(id) = self.requests.cancel(&request_id) {
-                    let entry = json!({ "requestId": id, "outcome": "cancelled" });
-                    self.append(EntryKind::Answer, entry).await?;
-                }
-            }
+            Message::ControlCancel { request_id } => self.request_cancelled(&request_id).await?,
             Message::ConversationReset {
                 new_conversation_id,
             } => {
                 self.conversation(&new_conversation_id);
             }
-            Message::Result(_) | Message::CommandLifecycle(_) | Message::Unknown => {}
+            Message::CommandLifecycle(_) => {}
+            // Of a newer CLI: kept, and passed on.
+            Message::Unknown => self.append(EntryKind::ClaudeMessage, raw).await?,
         }
-        if let Some(finished) = finished {
-            self.turn_finished(finished);
+        match finished {
+            Some(finished) => self.turn_cut(finished).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    pub(super) fn turn_finished(&mut self, finished: Finished) {
-        let Finished {
-            outcome,
-            reason,
-            result,
-        } = finished;
+    /// Enters the end of a turn, what follows from it and the row, all at once.
+    pub(super) async fn turn_ended(&mut self, finished: Finished, payload: Value) -> Result<()> {
+        let mut write = Write::entry(&self.session, EntryKind::TurnEnded, payload);
+        if let Some(uuid) = finished.prompt {
+            let state = match finished.outcome {
+                TurnOutcome::Completed | TurnOutcome::Failed => MessageState::Done,
+                TurnOutcome::Interrupted | TurnOutcome::TimedOut => MessageState::Interrupted,
+            };
+            write = write.and(Change::Message { uuid, state });
+            (self.sent, self.lost) = (None, 0);
+        }
+        if finished.outcome == TurnOutcome::Completed {
+            let (cancelled, dropped) = self.requests.settle();
+            for record in cancelled {
+                write = write
+                    .and_entry(&self.session, EntryKind::Answer, answer_entry(&record))
+                    .and(Change::Request(Box::new(record)));
+            }
+            let dropped = dropped.into_iter().map(Box::new).map(Change::Request);
+            write = dropped.fold(write, Write::and);
+        }
+        let cost_usd = finished.total_cost_usd.map(|total| {
+            // The CLI counts on after a clean end, and from nothing after a kill.
+            let before = self.session.total_cost_usd.unwrap_or_default();
+            let cost = if total >= before {
+                total - before
+            } else {
+                total
+            };
+            self.session.total_cost_usd = Some(before.max(total));
+            cost
+        });
         self.session.last_turn = Some(LastTurn {
-            outcome,
-            reason,
-            result,
+            outcome: finished.outcome,
+            reason: finished.reason,
+            failure: finished.failure,
+            result: finished.result,
+            usage: finished.usage,
+            cost_usd,
             ended_at: clock::now(),
         });
-        self.unsaved = true;
+        self.reckon();
+        self.write_with_row(write).await.map(drop)
     }
 
     /// Enters the end of a turn that no `result` of the CLI told.
     pub(super) async fn turn_cut(&mut self, finished: Finished) -> Result<()> {
         let entry = cut_entry(&finished);
-        self.turn_finished(finished);
-        self.append(EntryKind::TurnEnded, entry).await
+        self.turn_ended(finished, entry).await
     }
 
     fn conversation(&mut self, id: &str) {
@@ -123,24 +163,13 @@ impl Driver {
         }
     }
 
-    async fn tool_asked(&mut self, cli: &Cli, cli_id: String, tool: ToolUse) -> Result<()> {
-        if allowed_by(self.session.permissions, &tool) {
-            cli.send(&protocol::decision(
-                &cli_id,
-                &Decision::Allow { input: tool.input },
-            ));
-            return Ok(());
-        }
-        let entry = self.requests.open(cli_id, tool);
-        self.append(EntryKind::Request, entry).await
-    }
-
     fn answered(&mut self, cli: &Cli, response: &ControlResponse) {
         let is_ready = self.starting.as_deref() == Some(response.request_id.as_str());
         match &response.error {
             None if is_ready => {
                 self.starting = None;
                 self.timers.ready = None;
+                self.ready(&response.response);
             }
             Some(error) if is_ready => {
                 tracing::warn!(session = %self.session.id, error, "the CLI refused to start");
@@ -151,7 +180,37 @@ impl Driver {
             }
             None => {}
         }
+        self.control_answered(response);
     }
+
+    /// Notes what the CLI said of itself when it was ready.
+    fn ready(&mut self, said: &Value) {
+        let list = |name: &str| said[name].as_array().cloned().unwrap_or_default();
+        let cli_version = said["claude_code_version"].as_str().map(str::to_owned);
+        let warning = cli_version.as_deref().and_then(untested);
+        if self.session.warning != warning {
+            self.session.warning = warning;
+            self.unsaved = true;
+        }
+        let offer = Arc::new(Capabilities {
+            cli_version,
+            commands: list("commands"),
+            models: list("models"),
+        });
+        let mut offers = self
+            .shared
+            .offers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        offers.insert(self.session.workspace_id.clone(), offer);
+    }
+}
+
+/// What to say of a CLI that is not the one all of this was tested with.
+fn untested(version: &str) -> Option<String> {
+    (version != TESTED_CLI).then(|| {
+        format!("the Claude CLI here is {version}; this was tested with {TESTED_CLI}, so parts of it may not work")
+    })
 }
 
 /// The journal entry for a turn that ended without the CLI's word.

@@ -12,39 +12,42 @@
 //! It lives while there is a process or a message to start one for; afterwards the row alone
 //! remains, and the next prompt starts a new driver.
 
+mod answers;
 mod commands;
+mod configure;
 mod end;
 mod lines;
+mod queue;
 mod record;
+mod start;
 mod timers;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ff_protocol::Timestamp;
-use ff_protocol::session::{Answer, Session, SessionStatus};
+use ff_protocol::session::{Answer, Capabilities, Configure, Prompt, Session};
 use ff_protocol::workspace::Owner;
+use ff_protocol::{SessionId, Timestamp, WorkspaceId};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+pub(super) use self::answers::{is_repeated as is_repeated_answer, unknown as unknown_request};
+use self::configure::Configuring;
 pub(super) use self::lines::cut_entry;
+pub(super) use self::queue::is_known;
 use self::timers::Timers;
-use super::events::Events;
-use super::exit;
+use super::check::unknown;
 use super::permission::Requests;
-use super::process::{Cli, CliEvent, Launch};
-use super::protocol;
+use super::process::{Cli, CliEvent};
 use super::registry::Seat;
-use super::transcript::transcript_files;
 use super::turn::Turn;
 use crate::activity::Awake;
-use crate::clock;
 use crate::config::CoreConfig;
 use crate::error::{Error, Result};
-use crate::store::Store;
+use crate::store::{Change, MessageRecord, Store};
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T>>;
@@ -55,8 +58,13 @@ pub(super) enum Command {
     /// Give the model a message; answered once it is in the journal and the CLI started.
     Prompt {
         /// The message.
-        text: String,
+        prompt: Prompt,
         /// Gets the session as it is then.
+        reply: Reply<Session>,
+    },
+    /// Go on: start the CLI, and give it the messages that wait.
+    Resume {
+        /// Gets the session once its CLI has started.
         reply: Reply<Session>,
     },
     /// End the turn; answered once it has ended.
@@ -66,6 +74,15 @@ pub(super) enum Command {
     },
     /// End the process; answered once it and all it started are gone.
     Stop {
+        /// Whether the session takes no message any more.
+        close: bool,
+        /// Gets the session as it is then.
+        reply: Reply<Session>,
+    },
+    /// Change settings; answered once the CLI, if it runs, has taken them.
+    Configure {
+        /// What changes.
+        change: Configure,
         /// Gets the session as it is then.
         reply: Reply<Session>,
     },
@@ -76,6 +93,8 @@ pub(super) enum Command {
         /// Told when it is in the journal and given to the CLI.
         reply: Reply<()>,
     },
+    /// Look whether messages wait.
+    Wake,
 }
 
 /// What all drivers share.
@@ -86,8 +105,8 @@ pub(super) struct Shared {
     pub(super) store: Store,
     /// The side that may act.
     pub(super) owner: Owner,
-    /// Watchers.
-    pub(super) events: Events,
+    /// What the CLI offers, as it last said in each workspace.
+    pub(super) offers: Mutex<HashMap<WorkspaceId, Arc<Capabilities>>>,
     /// How long things may take.
     pub(super) limits: Limits,
     /// How long the machine was frozen.
@@ -101,6 +120,10 @@ pub(super) struct Limits {
     pub(super) ready: Duration,
     /// A turn.
     pub(super) turn: Duration,
+    /// A turn without a sign of life from the CLI, while neither a tool runs nor the user is asked.
+    pub(super) silence: Duration,
+    /// From a change of settings to the CLI's answer.
+    pub(super) control: Duration,
     /// From an interrupt to the end of the turn.
     pub(super) interrupt: Duration,
     /// From the end of stdin to the end of the process.
@@ -116,6 +139,8 @@ impl Default for Limits {
         Self {
             ready: Duration::from_secs(30),
             turn: Duration::from_secs(4 * 60 * 60),
+            silence: Duration::from_secs(30 * 60),
+            control: Duration::from_secs(30),
             interrupt: Duration::from_secs(10),
             exit: Duration::from_secs(3),
             terminate: Duration::from_secs(2),
@@ -124,11 +149,8 @@ impl Default for Limits {
     }
 }
 
-#[derive(Debug)]
-struct Queued {
-    uuid: String,
-    text: String,
-}
+/// Ends of a CLI that lost the same message, after which it is not sent again unasked.
+const ATTEMPTS: u32 = 3;
 
 /// Why we end a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +169,13 @@ pub(super) struct Driver {
     session: Session,
     unsaved: bool,
     cwd: PathBuf,
-    queue: VecDeque<Queued>,
+    queue: VecDeque<MessageRecord>,
+    /// The message whose turn runs.
+    sent: Option<MessageRecord>,
+    /// CLIs in a row that ended without having taken the first message.
+    lost: u32,
+    /// A CLI is wanted though no message waits.
+    wanted: bool,
     turn: Turn,
     requests: Requests,
     timers: Timers,
@@ -156,27 +184,32 @@ pub(super) struct Driver {
     /// Number of the CLI and when it started, while there is one.
     process: Option<(u32, Timestamp)>,
     ending: Option<Ending>,
-    /// Messages thrown away since the last change of the process's state.
+    /// Rows that go with the next write.
+    changes: Vec<Change>,
+    /// Messages taken back since the last change of the process's state.
     unsent: usize,
+    configuring: Vec<Configuring>,
     accepted: Vec<Reply<Session>>,
     until_turn_ends: Vec<Reply<Session>>,
     until_process_ends: Vec<Reply<Session>>,
 }
 
 impl Driver {
-    /// A driver for a session without a process. The row is read here, where nobody else can
-    /// write it any more.
+    /// A driver for a session without a process. Its rows are read here, where nobody else can
+    /// write them any more.
     pub(super) async fn new(
         seat: Seat,
         shared: Arc<Shared>,
         stop: CancellationToken,
-        session: &Session,
+        workspace: &WorkspaceId,
+        id: &SessionId,
     ) -> Result<Self> {
-        let row = shared
-            .store
-            .session(&session.workspace_id, &session.id)
-            .await?;
-        let session = row.ok_or_else(|| super::unknown(&session.id))?;
+        let store = &shared.store;
+        let row = store.session(workspace, id).await?;
+        let session = row.ok_or_else(|| unknown(id))?;
+        let waiting = store.waiting_requests(workspace, Some(id)).await?;
+        let carried = store.carried_answers(id).await?;
+        let queue = store.queued(id).await?.into();
         Ok(Self {
             seat,
             shared,
@@ -184,14 +217,19 @@ impl Driver {
             session,
             unsaved: false,
             cwd: PathBuf::new(),
-            queue: VecDeque::new(),
+            queue,
+            sent: None,
+            lost: 0,
+            wanted: false,
             turn: Turn::default(),
-            requests: Requests::default(),
+            requests: Requests::left(waiting, carried),
             timers: Timers::default(),
             starting: None,
             process: None,
             ending: None,
+            changes: Vec::new(),
             unsent: 0,
+            configuring: Vec::new(),
             accepted: Vec::new(),
             until_turn_ends: Vec::new(),
             until_process_ends: Vec::new(),
@@ -201,50 +239,23 @@ impl Driver {
     /// Serves the session until it has no process and nothing to start one for.
     pub(super) async fn run(mut self, first: Command) {
         self.command_without_process(first).await;
-        while !self.queue.is_empty() {
-            if let Err(error) = self.live_once().await {
-                self.fail(&error).await;
-            }
+        loop {
             while let Ok(command) = self.seat.commands.try_recv() {
                 self.command_without_process(command).await;
             }
-        }
-    }
-
-    /// One process from start to end.
-    async fn live_once(&mut self) -> Result<()> {
-        let mut cli = match self.spawn() {
-            Ok(cli) => cli,
-            Err(error) => {
-                self.drop_queue();
-                let reason = exit::not_started(&self.shared.config.claude, &error);
-                return self
-                    .process_state(SessionStatus::Failed, Some(reason))
-                    .await;
+            if !self.wants_process() {
+                break;
             }
-        };
-        self.process = cli.id().map(|id| (id, clock::now()));
-        let request = uuid::Uuid::new_v4().to_string();
-        cli.send(&protocol::initialize(&request));
-        self.starting = Some(request);
-        self.ending = None;
-        self.timers = Timers::starting(&self.shared.limits, self.shared.awake.lost());
-        self.process_state(SessionStatus::Running, None).await?;
-        let ended = self.drive(&mut cli).await;
-        self.finish(cli, ended).await
+            if let Err(error) = self.live_once().await {
+                self.fail(&error).await;
+            }
+        }
+        self.answer_waiting();
     }
 
-    fn spawn(&self) -> std::io::Result<Cli> {
-        let config = &self.shared.config;
-        let conversation = &self.session.provider_session_id;
-        let launch = Launch {
-            session: &self.session.id,
-            cwd: &self.cwd,
-            conversation,
-            resume: !transcript_files(&config.home, &self.cwd, conversation).is_empty(),
-            model: self.session.model.as_deref(),
-        };
-        Cli::spawn(config, &launch)
+    fn wants_process(&self) -> bool {
+        let stopping = self.stop.is_cancelled();
+        !stopping && (self.wanted || (!self.queue.is_empty() && !self.session.held))
     }
 
     async fn drive(&mut self, cli: &mut Cli) -> Result<ExitStatus> {
@@ -267,20 +278,13 @@ impl Driver {
         }
     }
 
-    fn drop_queue(&mut self) {
-        self.unsent += self.queue.len();
-        self.queue.clear();
-    }
-
     /// A fault of ours: the session fails, the engine lives.
     async fn fail(&mut self, error: &Error) {
         tracing::error!(session = %self.session.id, ?error, "the session's driver failed");
-        self.drop_queue();
+        self.session.held = true;
+        self.wanted = false;
         let reason = "the engine could not go on with this session; its log has the reason";
-        if let Err(error) = self
-            .process_state(SessionStatus::Failed, Some(reason.to_owned()))
-            .await
-        {
+        if let Err(error) = self.process_failed(reason.to_owned()).await {
             tracing::error!(session = %self.session.id, ?error, "the session's end could not be recorded");
         }
         self.answer_waiting();

@@ -1,32 +1,29 @@
 //! The session's row, journal and watchers, and what follows from its state.
 
-use ff_protocol::session::{Activity, EntryKind, SessionStatus};
+use std::sync::Arc;
+
+use ff_protocol::session::{Activity, EntryKind, JournalEntry, SessionStatus};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::super::events::Event;
 use super::super::load::Busy;
 use super::super::process::Cli;
-use super::super::protocol;
 use super::timers::{Step, keep};
 use super::{Driver, Ending};
 use crate::clock;
 use crate::error::Result;
+use crate::store::Write;
 
 impl Driver {
     /// Does what the state asks for: the next message, timers, the row, answers that waited.
     pub(super) async fn settle(&mut self, cli: &mut Cli) -> Result<()> {
+        self.configured().await;
         self.send_next(cli);
         self.set_timers();
         self.close_when_stopped(cli);
         self.publish_load();
-        let activity = match self.turn.activity(self.requests.open_count()) {
-            Activity::Idle if !self.queue.is_empty() => Activity::Working,
-            activity => activity,
-        };
-        if activity != self.session.activity || self.unsaved || !self.accepted.is_empty() {
-            self.session.activity = activity;
-            self.save().await?;
+        if self.reckon() || self.unsaved || !self.changes.is_empty() {
+            self.write_with_row(Write::default()).await?;
         }
         for reply in self.accepted.drain(..) {
             let _ = reply.send(Ok(self.session.clone()));
@@ -39,27 +36,32 @@ impl Driver {
         Ok(())
     }
 
-    fn send_next(&mut self, cli: &Cli) {
-        let free = self.starting.is_none() && self.ending.is_none() && self.turn.takes_prompt();
-        let Some(next) = self.queue.front().filter(|_| free) else {
-            return;
+    /// Works out what the row says of the turn and the queue; whether that is new.
+    pub(super) fn reckon(&mut self) -> bool {
+        let queued = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
+        let waits = !self.queue.is_empty() && !self.session.held;
+        let activity = match self.turn.activity(self.requests.open_count()) {
+            Activity::Idle if waits => Activity::Working,
+            activity => activity,
         };
-        if cli.send(&protocol::user_message(&next.uuid, &next.text)) {
-            self.turn.prompt_sent(&next.uuid);
-            self.queue.pop_front();
-        }
+        let news = (activity, queued) != (self.session.activity, self.session.queued);
+        (self.session.activity, self.session.queued) = (activity, queued);
+        news
     }
 
     fn set_timers(&mut self) {
         let limits = &self.shared.limits;
         let running = self.turn.is_running();
+        let asks = self.requests.open_count() > 0;
         let at_rest = self.turn.is_quiet()
-            && self.requests.open_count() == 0
-            && self.queue.is_empty()
+            && !asks
+            && (self.queue.is_empty() || self.session.held)
             && self.starting.is_none()
             && self.ending.is_none();
         let now = Instant::now();
         keep(&mut self.timers.turn, running, now + limits.turn);
+        let listens = running && !asks && !self.turn.runs_tool();
+        keep(&mut self.timers.silence, listens, now + limits.silence);
         keep(
             &mut self.timers.follow_up,
             self.turn.awaits_follow_up(),
@@ -70,6 +72,7 @@ impl Driver {
             at_rest,
             now + self.shared.config.idle_cli,
         );
+        self.timers.control = self.configuring_until();
         if !running && self.ending.is_none() {
             self.timers.step = None;
         }
@@ -83,6 +86,14 @@ impl Driver {
         }
     }
 
+    /// The process could not be started, or is given up: what waits stays and waits for the user.
+    pub(super) async fn process_failed(&mut self, reason: String) -> Result<()> {
+        self.unsent += self.queue.len();
+        self.session.held = !self.queue.is_empty();
+        self.process_state(SessionStatus::Failed, Some(reason))
+            .await
+    }
+
     /// The process began or ended.
     pub(super) async fn process_state(
         &mut self,
@@ -91,15 +102,13 @@ impl Driver {
     ) -> Result<()> {
         self.session.status = status;
         self.session.error = error;
-        if status != SessionStatus::Running && self.queue.is_empty() {
-            self.session.activity = Activity::Idle;
-        }
+        self.reckon();
         let unsent = std::mem::take(&mut self.unsent);
         let entry = json!({ "status": status, "error": self.session.error, "unsent": unsent });
-        self.append(EntryKind::Status, entry).await?;
+        let write = Write::entry(&self.session, EntryKind::Status, entry);
+        self.write_with_row(write).await?;
         self.publish_load();
-        self.save().await?;
-        if status != SessionStatus::Running {
+        if status != SessionStatus::Running && !self.wants_process() {
             self.answer_waiting();
         }
         Ok(())
@@ -118,36 +127,39 @@ impl Driver {
         }
     }
 
-    /// Enters something in the journal and tells the watchers.
-    pub(super) async fn append(&self, kind: EntryKind, payload: Value) -> Result<()> {
-        let session = &self.session;
-        let entry = self
-            .shared
-            .store
-            .append(&session.workspace_id, &session.id, kind, payload)
-            .await?;
-        self.tell(Event::Entry { seq: entry.seq });
-        Ok(())
+    /// Enters something in the journal; watchers are told.
+    pub(super) async fn append(&mut self, kind: EntryKind, payload: Value) -> Result<()> {
+        self.write(Write::entry(&self.session, kind, payload))
+            .await
+            .map(drop)
     }
 
-    /// Tells the watchers.
-    pub(super) fn tell(&self, event: Event) {
-        self.shared.events.send(&self.session.workspace_id, event);
+    /// Writes; watchers are told. Rows that wait for the next write go along.
+    pub(super) async fn write(&mut self, mut write: Write) -> Result<Vec<Arc<JournalEntry>>> {
+        let changes = std::mem::take(&mut self.changes);
+        for change in &changes {
+            write = write.and(change.clone());
+        }
+        let written = self.shared.store.write(write).await;
+        if written.is_err() {
+            self.changes = changes;
+        }
+        written
     }
 
-    async fn save(&mut self) -> Result<()> {
+    /// Writes, and the session's row with it.
+    pub(super) async fn write_with_row(&mut self, write: Write) -> Result<Vec<Arc<JournalEntry>>> {
         self.session.updated_at = clock::now();
-        self.shared.store.update_session(&self.session).await?;
+        let entries = self.write(write.and_session(&self.session)).await?;
         self.unsaved = false;
-        self.tell(Event::Status(Box::new(self.session.clone())));
-        Ok(())
+        Ok(entries)
     }
 
-    fn publish_load(&self) {
+    pub(super) fn publish_load(&self) {
         let busy = Busy {
             turn: self.turn.is_running() || self.turn.awaits_follow_up(),
             background: self.turn.background() > 0,
-            queued: !self.queue.is_empty(),
+            queued: !self.queue.is_empty() && !self.session.held,
         };
         self.seat.load.send_modify(|load| {
             load.note(busy, clock::now());

@@ -24,6 +24,10 @@ pub(super) enum Due {
     Ready,
     /// The turn is too long.
     Turn,
+    /// The CLI has said nothing for too long.
+    Silence,
+    /// The CLI did not answer a request of ours.
+    Control,
     /// The announced turn did not come.
     FollowUp,
     /// Nothing was done for long.
@@ -37,6 +41,8 @@ pub(super) enum Due {
 pub(super) struct Timers {
     pub(super) ready: Option<Instant>,
     pub(super) turn: Option<Instant>,
+    pub(super) silence: Option<Instant>,
+    pub(super) control: Option<Instant>,
     pub(super) follow_up: Option<Instant>,
     pub(super) idle: Option<Instant>,
     pub(super) step: Option<(Instant, Step)>,
@@ -62,6 +68,8 @@ impl Timers {
         let singles = [
             &mut self.ready,
             &mut self.turn,
+            &mut self.silence,
+            &mut self.control,
             &mut self.follow_up,
             &mut self.idle,
         ];
@@ -72,10 +80,9 @@ impl Timers {
     /// The earliest deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         let step = self.step.map(|(at, _)| at);
-        [self.ready, self.turn, self.follow_up, self.idle, step]
-            .into_iter()
-            .flatten()
-            .min()
+        let singles = [self.ready, self.turn, self.silence, self.control];
+        let others = [self.follow_up, self.idle, step];
+        singles.into_iter().chain(others).flatten().min()
     }
 
     /// Takes a deadline that has passed.
@@ -89,6 +96,8 @@ impl Timers {
         let singles = [
             (&mut self.ready, Due::Ready),
             (&mut self.turn, Due::Turn),
+            (&mut self.silence, Due::Silence),
+            (&mut self.control, Due::Control),
             (&mut self.follow_up, Due::FollowUp),
             (&mut self.idle, Due::Idle),
         ];

@@ -1,5 +1,6 @@
 //! What the CLI says.
 
+use ff_protocol::socket::DeltaKind;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub enum Message {
     /// One content block of the model's message.
     Assistant(AssistantLine),
     /// Results of tools, or a note of the CLI in the user's name.
-    User,
+    User(Tools),
     /// The end of a turn.
     Result(Box<TurnResult>),
     /// The CLI asks us something.
@@ -109,12 +110,44 @@ pub struct StreamEvent {
 }
 
 impl StreamEvent {
-    /// Text to append to the message being written, if this is a text delta of the main
-    /// conversation.
-    pub fn text_delta(&self) -> Option<&str> {
+    /// Text to append to the message being written, if this is a piece of the main
+    /// conversation's text or thinking.
+    pub fn delta(&self) -> Option<(DeltaKind, &str)> {
+        if self.parent_tool_use_id.is_some() {
+            return None;
+        }
         let delta = &self.event["delta"];
-        let ours = self.parent_tool_use_id.is_none() && delta["type"] == "text_delta";
-        if ours { delta["text"].as_str() } else { None }
+        let piece = |kind, field: &str| Some((kind, delta[field].as_str()?));
+        match delta["type"].as_str()? {
+            "text_delta" => piece(DeltaKind::Text, "text"),
+            "thinking_delta" => piece(DeltaKind::Thinking, "thinking"),
+            _ => None,
+        }
+    }
+}
+
+/// Blocks of a message that start a tool, or end one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tools {
+    /// Ids of calls that begin.
+    pub begun: Vec<String>,
+    /// Ids of calls that have their result.
+    pub ended: Vec<String>,
+}
+
+impl Tools {
+    fn of(raw: &Value) -> Self {
+        let blocks = raw["message"]["content"].as_array().map(Vec::as_slice);
+        let blocks = blocks.unwrap_or_default();
+        let ids = |kind: &str, field: &str| {
+            let of_kind = blocks.iter().filter(|block| block["type"] == kind);
+            let ids = of_kind.filter_map(|block| block[field].as_str());
+            ids.map(str::to_owned).collect()
+        };
+        Self {
+            begun: ids("tool_use", "id"),
+            ended: ids("tool_result", "tool_use_id"),
+        }
     }
 }
 
@@ -127,6 +160,9 @@ pub struct AssistantLine {
     /// Kind of failure, on a message the CLI made up to report one.
     #[serde(default)]
     pub error: Option<String>,
+    /// Tools it starts.
+    #[serde(skip)]
+    pub tools: Tools,
 }
 
 /// A request of the CLI.
@@ -176,6 +212,8 @@ pub struct ControlResponse {
     pub request_id: String,
     /// Why it was not done, if it was not.
     pub error: Option<String>,
+    /// What it said beside that.
+    pub response: Value,
 }
 
 #[derive(Deserialize)]
@@ -189,6 +227,8 @@ struct ControlResponseBody {
     request_id: String,
     #[serde(default)]
     error: Option<String>,
+    #[serde(default)]
+    response: Value,
 }
 
 impl From<ControlResponseLine> for ControlResponse {
@@ -197,9 +237,14 @@ impl From<ControlResponseLine> for ControlResponse {
             subtype,
             request_id,
             error,
+            response,
         } = line.response;
         let error = (subtype != "success").then(|| error.unwrap_or(subtype));
-        Self { request_id, error }
+        Self {
+            request_id,
+            error,
+            response,
+        }
     }
 }
 
@@ -236,8 +281,11 @@ fn typed(raw: &Value) -> Option<Message> {
     Some(match raw["type"].as_str()? {
         "system" => Message::System(read(raw)?),
         "stream_event" => Message::StreamEvent(read(raw)?),
-        "assistant" => Message::Assistant(read(raw)?),
-        "user" => Message::User,
+        "assistant" => Message::Assistant(AssistantLine {
+            tools: Tools::of(raw),
+            ..read(raw)?
+        }),
+        "user" => Message::User(Tools::of(raw)),
         "result" => Message::Result(Box::new(read(raw)?)),
         "control_request" => Message::ControlRequest(read(raw)?),
         "control_response" => Message::ControlResponse(read(raw)?),

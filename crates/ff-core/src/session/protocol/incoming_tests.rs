@@ -1,3 +1,4 @@
+use ff_protocol::session::TurnFailure;
 use rstest::rstest;
 use serde_json::json;
 
@@ -31,7 +32,7 @@ fn reads_the_lines_of_a_turn() {
     );
     assert_eq!(
         message(json!({"type":"user","message":{"role":"user","content":[]}})),
-        Message::User
+        Message::User(Tools::default())
     );
     assert_eq!(
         message(json!({"type":"command_lifecycle","command_uuid":"u","state":"started"})),
@@ -55,18 +56,41 @@ fn reads_the_lines_of_a_turn() {
 }
 
 #[test]
-fn only_text_of_the_main_conversation_is_a_delta() {
+fn text_and_thinking_of_the_main_conversation_are_deltas() {
     let delta = |parent: Value, kind: &str| {
         let line = json!({"type":"stream_event","parent_tool_use_id":parent,
-            "event":{"type":"content_block_delta","delta":{"type":kind,"text":"hi"}}});
+            "event":{"type":"content_block_delta","delta":{"type":kind,"text":"hi","thinking":"hm"}}});
         match message(line) {
-            Message::StreamEvent(event) => event.text_delta().map(str::to_owned),
+            Message::StreamEvent(event) => {
+                event.delta().map(|(kind, text)| (kind, text.to_owned()))
+            }
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(delta(Value::Null, "text_delta").as_deref(), Some("hi"));
+    let text = (DeltaKind::Text, "hi".to_owned());
+    let thinking = (DeltaKind::Thinking, "hm".to_owned());
+    assert_eq!(delta(Value::Null, "text_delta"), Some(text));
+    assert_eq!(delta(Value::Null, "thinking_delta"), Some(thinking));
     assert_eq!(delta(json!("toolu_1"), "text_delta"), None);
-    assert_eq!(delta(Value::Null, "thinking_delta"), None);
+    assert_eq!(delta(Value::Null, "input_json_delta"), None);
+}
+
+#[test]
+fn calls_of_tools_are_followed_to_their_results() {
+    let line = json!({"type":"assistant","message":{"content":[
+        {"type":"text","text":"x"},{"type":"tool_use","id":"t-1","name":"Bash"}]}});
+    let Message::Assistant(line) = message(line) else {
+        panic!("not a line of the model")
+    };
+    assert_eq!(line.tools.begun, ["t-1"]);
+    let line = json!({"type":"user","message":{"content":[
+        {"type":"tool_result","tool_use_id":"t-1"}]}});
+    let Message::User(tools) = message(line) else {
+        panic!("not a line of the user")
+    };
+    assert_eq!((tools.begun, tools.ended), (vec![], vec!["t-1".to_owned()]));
+    let text = message(json!({"type":"user","message":{"content":"text"}}));
+    assert_eq!(text, Message::User(Tools::default()));
 }
 
 #[test]
@@ -100,14 +124,18 @@ fn a_permission_request_and_an_unknown_request() {
 
 #[test]
 fn a_control_response_says_whether_it_worked() {
-    let ok = json!({"type":"control_response","response":{"subtype":"success","request_id":"r"}});
+    let ok = json!({"type":"control_response","response":{"subtype":"success","request_id":"r","response":{"x":1}}});
     let refused = json!({"type":"control_response","response":{"subtype":"error","request_id":"r","error":"no"}});
-    for (line, error) in [(ok, None), (refused, Some("no".to_owned()))] {
+    for (line, error, response) in [
+        (ok, None, json!({"x": 1})),
+        (refused, Some("no".to_owned()), Value::Null),
+    ] {
         assert_eq!(
             message(line),
             Message::ControlResponse(ControlResponse {
                 request_id: "r".into(),
-                error
+                error,
+                response
             })
         );
     }
@@ -143,4 +171,21 @@ fn a_result_is_read_with_the_type_anywhere() {
     };
     assert!(result.is_error && result.answers("u") && !result.answers("v"));
     assert_eq!(result.failure(), "Not logged in");
+}
+
+#[rstest]
+#[case(json!({"api_error_status":401,"result":"API Error: 401 x"}), TurnFailure::LoggedOut)]
+#[case(json!({"result":"Not logged in · Please run /login"}), TurnFailure::LoggedOut)]
+#[case(json!({"api_error_status":429,"result":"API Error: 429"}), TurnFailure::RateLimited)]
+#[case(json!({"api_error_status":529,"result":"API Error: 529"}), TurnFailure::Overloaded)]
+#[case(json!({"api_error_status":404,"result":"API Error: 404"}), TurnFailure::Api)]
+#[case(json!({"terminal_reason":"api_error","result":"API Error: Connection refused"}), TurnFailure::Unreachable)]
+#[case(json!({"subtype":"error_max_turns"}), TurnFailure::Cli)]
+fn failures_are_told_apart(#[case] mut line: Value, #[case] kind: TurnFailure) {
+    line["type"] = json!("result");
+    line["is_error"] = json!(true);
+    let Message::Result(result) = message(line) else {
+        panic!("not a result")
+    };
+    assert_eq!(result.kind(), Some(kind));
 }

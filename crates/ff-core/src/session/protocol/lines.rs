@@ -4,10 +4,6 @@ use std::io;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-/// Longest line that is taken whole. A line of this length still fits the usual 16 MiB limit
-/// on a WebSocket frame when it is passed on.
-pub const MAX_LINE_BYTES: usize = 16_000_000;
-
 /// One line without its line end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {

@@ -11,8 +11,9 @@ mod result;
 pub(super) use incoming::{
     ControlRequest, ControlRequestBody, ControlResponse, Incoming, Message, System, ToolUse, parse,
 };
-pub(super) use lines::{Line, Lines, MAX_LINE_BYTES};
+pub(super) use lines::{Line, Lines};
 pub(super) use outgoing::{
-    Decision, decision, initialize, interrupt, unsupported_request, user_message,
+    Decision, decision, initialize, interrupt, set_model, set_permission_mode, set_thinking_tokens,
+    unsupported_request, user_message,
 };
 pub(super) use result::TurnResult;

@@ -1,5 +1,6 @@
 //! What we say to the CLI. Every value becomes one line of its stdin.
 
+use ff_protocol::session::PermissionMode;
 use serde_json::{Value, json};
 
 /// A message of the user. The CLI drops a uuid it has seen before, so a message never reaches
@@ -16,6 +17,28 @@ pub fn initialize(request_id: &str) -> Value {
 /// Asks the CLI to end its turn.
 pub fn interrupt(request_id: &str) -> Value {
     control(request_id, json!({ "subtype": "interrupt" }))
+}
+
+/// Asks for another model; any name is taken, the API may refuse it later.
+pub fn set_model(request_id: &str, model: &str) -> Value {
+    control(
+        request_id,
+        json!({ "subtype": "set_model", "model": model }),
+    )
+}
+
+/// Asks for another permission mode.
+pub fn set_permission_mode(request_id: &str, mode: PermissionMode) -> Value {
+    control(
+        request_id,
+        json!({ "subtype": "set_permission_mode", "mode": mode }),
+    )
+}
+
+/// Limits the model's thinking; 0 for none.
+pub fn set_thinking_tokens(request_id: &str, tokens: u32) -> Value {
+    let request = json!({ "subtype": "set_max_thinking_tokens", "max_thinking_tokens": tokens });
+    control(request_id, request)
 }
 
 fn control(request_id: &str, request: Value) -> Value {

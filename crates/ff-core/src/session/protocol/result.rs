@@ -1,9 +1,10 @@
 //! The `result` line, which ends a turn.
 
+use ff_protocol::session::{TurnFailure, Usage};
 use serde::Deserialize;
 
 /// How a turn ended, in the CLI's words.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct TurnResult {
     /// `success`, `error_during_execution`, `error_max_turns`, `error_max_budget_usd`.
     #[serde(default)]
@@ -26,6 +27,15 @@ pub struct TurnResult {
     /// Who started the turn, if it was not a user message.
     #[serde(default)]
     pub origin: Option<Origin>,
+    /// HTTP status of an API failure; absent when the API was not reached.
+    #[serde(default)]
+    pub api_error_status: Option<u16>,
+    /// What this turn used.
+    #[serde(default)]
+    pub usage: Option<Usage>,
+    /// What the conversation has cost so far, in US dollars.
+    #[serde(default)]
+    pub total_cost_usd: Option<f64>,
 }
 
 /// Who started a turn.
@@ -50,6 +60,27 @@ impl TurnResult {
             Some(uuids) if !uuids.is_empty() => uuids.iter().any(|seen| seen == uuid),
             _ => self.origin.is_none(),
         }
+    }
+
+    /// What kind of failure it reports, if any.
+    pub fn kind(&self) -> Option<TurnFailure> {
+        if !self.is_error {
+            return None;
+        }
+        let text = self.failure();
+        let told = text.strip_prefix("API Error: ");
+        let api = told.is_some() || self.terminal_reason.as_deref() == Some("api_error");
+        // Older versions have the status in the text alone.
+        let in_text = told.and_then(|rest| rest.split(' ').next()?.parse().ok());
+        Some(match self.api_error_status.or(in_text) {
+            Some(401) => TurnFailure::LoggedOut,
+            Some(429) => TurnFailure::RateLimited,
+            Some(529) => TurnFailure::Overloaded,
+            Some(_) => TurnFailure::Api,
+            None if text.contains("/login") => TurnFailure::LoggedOut,
+            None if api => TurnFailure::Unreachable,
+            None => TurnFailure::Cli,
+        })
     }
 
     /// What went wrong, for people.

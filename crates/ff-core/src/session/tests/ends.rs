@@ -135,7 +135,7 @@ async fn an_interrupt_ends_the_turn_and_the_session_goes_on() {
     .await;
     let row = world
         .sessions
-        .interrupt(&world.workspace, &session.id)
+        .interrupt(&world.workspace, &session.id, None)
         .await
         .unwrap();
     assert_eq!(row.last_turn.unwrap().outcome, TurnOutcome::Interrupted);
@@ -145,7 +145,7 @@ async fn an_interrupt_ends_the_turn_and_the_session_goes_on() {
     assert_eq!(row.status, SessionStatus::Running);
     let idle = world
         .sessions
-        .interrupt(&world.workspace, &session.id)
+        .interrupt(&world.workspace, &session.id, None)
         .await
         .unwrap();
     assert_eq!(idle.last_turn, row.last_turn);
@@ -165,7 +165,7 @@ async fn a_cli_that_ignores_an_interrupt_is_killed() {
     }
     world
         .sessions
-        .interrupt(&world.workspace, &session.id)
+        .interrupt(&world.workspace, &session.id, None)
         .await
         .unwrap();
     let row = until(&world, &mut events, &session.id, |row| {
@@ -241,57 +241,11 @@ async fn shutdown_ends_turns_and_takes_no_more_messages() {
         (row.status, row.activity),
         (SessionStatus::Idle, Activity::Idle)
     );
-    let prompt = ff_protocol::session::Prompt { text: "x".into() };
+    let prompt = super::world::prompt("x");
     let refused = world
         .sessions
         .prompt(&world.workspace, &session.id, prompt)
         .await
         .unwrap_err();
     assert_eq!(refused.code(), ff_protocol::ErrorCode::ShuttingDown);
-}
-
-#[tokio::test]
-async fn a_crash_of_the_engine_is_healed() {
-    let world = World::new("").await;
-    let mut row = world
-        .sessions
-        .start(&world.workspace, Default::default())
-        .await
-        .unwrap();
-    row.status = SessionStatus::Running;
-    row.activity = Activity::WaitingForUser;
-    world.store.update_session(&row).await.unwrap();
-    let request = serde_json::json!({ "requestId": "r-1" });
-    world
-        .store
-        .append(&world.workspace, &row.id, EntryKind::Request, request)
-        .await
-        .unwrap();
-    let mut orphan = tokio::process::Command::new("sleep")
-        .arg("600")
-        .env("FF_SESSION_ID", row.id.as_str())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    world.sessions.recover().await.unwrap();
-    assert!(!orphan.wait().await.unwrap().success());
-    let healed = world.row(&row.id).await;
-    assert_eq!(
-        (healed.status, healed.activity),
-        (SessionStatus::Idle, Activity::Idle)
-    );
-    assert_eq!(
-        healed.last_turn.as_ref().unwrap().outcome,
-        TurnOutcome::Interrupted
-    );
-    assert!(reason(&healed).contains("engine ended"));
-    let answer = world.last(EntryKind::Answer).await;
-    assert_eq!(
-        (&answer["requestId"], &answer["outcome"]),
-        (&"r-1".into(), &"orphaned".into())
-    );
-    use EntryKind::{Answer, Request, Status, TurnEnded};
-    assert_eq!(world.kinds().await, [Request, Answer, TurnEnded, Status]);
-    world.sessions.recover().await.unwrap();
-    assert_eq!(world.kinds().await.len(), 4);
 }

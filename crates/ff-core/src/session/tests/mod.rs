@@ -1,6 +1,8 @@
 //! Sessions over a scripted CLI. What the real one does is tested where there is one.
 
+mod crashes;
 mod ends;
 mod requests;
+mod settings;
 mod turns;
-mod world;
+pub(crate) mod world;

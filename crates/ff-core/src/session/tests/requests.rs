@@ -151,7 +151,7 @@ async fn the_cli_may_take_a_request_back() {
     .await;
     let row = world
         .sessions
-        .interrupt(&world.workspace, &session.id)
+        .interrupt(&world.workspace, &session.id, None)
         .await
         .unwrap();
     assert_eq!(row.activity, Activity::Idle);

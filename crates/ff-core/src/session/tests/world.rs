@@ -23,7 +23,7 @@ use crate::store::Store;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Answers `initialize`, then calls `on_user UUID LINE`, `on_interrupt` and `on_answer LINE`.
+/// Answers `initialize`, enters messages in a transcript unless `keeps=false`, and calls `on_user UUID LINE`, `on_interrupt` and `on_answer LINE`.
 const FRAME: &str = r#"#!/bin/bash
 here=$(dirname "$0")
 printf '%s\n' "$*" >> "$here/args"
@@ -31,6 +31,12 @@ field() { [[ $2 =~ \"$1\":\"([^\"]*)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
 say() { printf '%s\n' "$1"; }
 result() { say "{\"subtype\":\"success\",\"is_error\":${3:-false},\"result\":\"$2\",\"terminal_reason\":\"completed\",\"type\":\"result\",\"user_message_uuids\":[\"$1\"]}"; }
 aborted() { say "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,\"errors\":[\"cut\"],\"terminal_reason\":\"aborted_tools\",\"user_message_uuids\":[\"$1\"]}"; }
+conversation() { [[ "$*" =~ (--session-id|--resume)\ ([^ ]+)$ ]] || [[ "$*" =~ (--session-id|--resume)\ ([^ ]+) ]]; printf '%s' "${BASH_REMATCH[2]}"; }
+transcript="$HOME/.claude/projects/${PWD//[^a-zA-Z0-9]/-}/$(conversation "$@").jsonl"
+keeps=true
+version=2.1.330
+on_control() { :; }
+keep() { mkdir -p "${transcript%/*}"; printf '{"type":"user","uuid":"%s","message":{}}\n' "$1" >> "$transcript"; }
 on_start() { :; }
 on_user() { result "$1" done; }
 on_interrupt() { aborted "$current"; }
@@ -41,10 +47,11 @@ const LOOP: &str = r#"
 on_start
 while IFS= read -r line; do
   case $line in
-    *'"subtype":"initialize"'*) say "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"$(field request_id "$line")\"}}" ;;
+    *'"subtype":"initialize"'*) say "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"$(field request_id "$line")\",\"response\":{\"claude_code_version\":\"$version\",\"commands\":[{\"name\":\"compact\"}]}}}" ;;
     *'"subtype":"interrupt"'*) on_interrupt ;;
+    *'"subtype":"set_'*) on_control "$line" ;;
     *'"type":"control_response"'*) on_answer "$line" ;;
-    *'"type":"user"'*) current=$(field uuid "$line"); on_user "$current" "$line" ;;
+    *'"type":"user"'*) current=$(field uuid "$line"); $keeps && keep "$current"; on_user "$current" "$line" ;;
   esac
 done
 "#;
@@ -115,7 +122,14 @@ impl World {
     }
 
     pub(super) fn events(&self) -> Receiver<Event> {
-        self.sessions.subscribe(&self.workspace)
+        self.sessions.watch(&self.workspace).events
+    }
+
+    /// The same records under a new engine, as after a crash of the one so far.
+    pub(super) fn again(&self) -> Sessions {
+        let owner = self.sessions.shared.owner.clone();
+        let (config, store) = (self.config.clone(), self.store.clone());
+        Sessions::with_limits(config, store, owner, Awake::default(), quick())
     }
 
     pub(super) async fn start(&self, prompt: &str) -> Session {
@@ -136,9 +150,7 @@ impl World {
     }
 
     pub(super) async fn prompt(&self, id: &SessionId, text: &str) -> Session {
-        let prompt = Prompt {
-            text: text.to_owned(),
-        };
+        let prompt = prompt(text);
         self.sessions
             .prompt(&self.workspace, id, prompt)
             .await
@@ -205,6 +217,41 @@ pub(super) async fn until(
     row
 }
 
+pub(super) fn prompt(text: &str) -> Prompt {
+    Prompt {
+        text: text.to_owned(),
+        id: None,
+    }
+}
+
+/// A session of some workspace.
+pub(crate) fn session() -> Session {
+    let now = clock::now();
+    Session {
+        id: SessionId::generate(),
+        workspace_id: WorkspaceId::generate(),
+        name: None,
+        workflow: "followup".into(),
+        model: None,
+        permissions: PermissionPreset::Strict,
+        status: ff_protocol::session::SessionStatus::Idle,
+        activity: ff_protocol::session::Activity::Idle,
+        last_turn: None,
+        error: None,
+        provider_session_id: uuid::Uuid::new_v4().to_string(),
+        permission_mode: ff_protocol::session::PermissionMode::Default,
+        thinking_tokens: None,
+        fork_of: None,
+        queued: 0,
+        held: false,
+        total_cost_usd: None,
+        warning: None,
+        closed_at: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
 pub(super) fn answer(request: &Value, allow: bool) -> Answer {
     let request_id = serde_json::from_value(request["requestId"].clone()).unwrap();
     Answer {
@@ -212,6 +259,8 @@ pub(super) fn answer(request: &Value, allow: bool) -> Answer {
         allow,
         message: None,
         answers: None,
+        id: None,
+        by: Some("a test".into()),
     }
 }
 

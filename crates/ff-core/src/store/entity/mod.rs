@@ -2,8 +2,10 @@
 
 pub mod handoff;
 pub mod journal;
+pub mod message;
 pub mod meta;
 pub mod project;
+pub mod request;
 pub mod session;
 pub mod workspace;
 pub mod workspace_pr;

@@ -1,6 +1,7 @@
 //! Changes of the tables, in order; one file a change, never edited once released.
 
 mod m0001_initial;
+mod m0002_conversations;
 
 use sea_orm_migration::prelude::*;
 
@@ -9,6 +10,9 @@ pub(super) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_initial::Migration)]
+        vec![
+            Box::new(m0001_initial::Migration),
+            Box::new(m0002_conversations::Migration),
+        ]
     }
 }
