@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex};
 use common::Desktop;
 use common::person::Person;
 use common::served::{Served, until};
-use serde_json::Value;
 
 #[test]
 fn who_has_not_the_token_or_comes_from_elsewhere_is_refused() {

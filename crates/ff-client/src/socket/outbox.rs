@@ -126,7 +126,7 @@ mod tests {
         outbox.hear(&WorkspaceFrame::Accepted { id: one });
         assert!(told_one.try_recv().unwrap().is_ok());
         let (three, _told) = say(&mut outbox);
-        assert_eq!(frames(&mut outbox), [three.clone()]);
+        assert_eq!(frames(&mut outbox), std::slice::from_ref(&three));
         outbox.disconnected();
         assert_eq!(frames(&mut outbox), [two.clone(), three]);
         outbox.hear(&WorkspaceFrame::Rejected {

@@ -101,12 +101,18 @@ mod tests {
             let refused = refusal(&[host.clone(), shown]);
             assert_eq!(refused, Some(ErrorCode::Unauthorized), "{wrong}");
         }
-        assert_eq!(refusal(&[host.clone()]), Some(ErrorCode::Unauthorized));
+        assert_eq!(
+            refusal(std::slice::from_ref(&host)),
+            Some(ErrorCode::Unauthorized)
+        );
         for foreign in ["evil.test:4242", "127.0.0.1", "127.0.0.1:4243", "localhost"] {
             let refused = refusal(&[(header::HOST, foreign), token.clone()]);
             assert_eq!(refused, Some(ErrorCode::ForeignOrigin), "{foreign}");
         }
-        assert_eq!(refusal(&[token.clone()]), Some(ErrorCode::ForeignOrigin));
+        assert_eq!(
+            refusal(std::slice::from_ref(&token)),
+            Some(ErrorCode::ForeignOrigin)
+        );
         for foreign in [
             "http://evil.test",
             "null",
