@@ -26,7 +26,13 @@ const KEPT_TO: &[(&str, &[&str])] = &[
     ("bollard", &["ff-cloud"]),
     (
         "axum",
-        &["ff-engine", "ff-agent", "ff-cloud", "ff-desktop", "ff-testkit"],
+        &[
+            "ff-engine",
+            "ff-agent",
+            "ff-cloud",
+            "ff-desktop",
+            "ff-testkit",
+        ],
     ),
     ("reqwest", &["ff-client"]),
     ("pty-process", &["ff-core"]),
