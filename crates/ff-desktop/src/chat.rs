@@ -5,15 +5,16 @@ mod local;
 mod talk;
 mod words;
 
-use ff_protocol::session::{Session, SessionDetail};
+use ff_protocol::session::Session;
 use tokio::sync::mpsc;
 
+use crate::clean::clean_line;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::find::Known;
 use crate::output::{in_colour, interactive};
 use crate::session::follow::{Events, Happening, Look, Render, Request};
-use crate::session::history;
+use crate::session::history::History;
 use crate::session::host::Host;
 use crate::stop;
 use errands::Runner;
@@ -41,7 +42,7 @@ pub async fn run(
     context: &Context,
     known: &Known,
     host: &Host<'_>,
-    detail: SessionDetail,
+    history: History,
     allow: bool,
 ) -> anyhow::Result<()> {
     let by_hand = interactive() && !context.out.is_json();
@@ -50,10 +51,10 @@ pub async fn run(
         (false, true) => Policy::Allow,
         (false, false) => Policy::Refuse,
     };
-    let seq = detail.messages.last().map_or(0, |entry| entry.seq);
-    let id = detail.session.id.clone();
+    let seq = history.seq;
+    let id = history.session.id.clone();
     if by_hand {
-        greet(context, host, &detail);
+        greet(context, host, &history);
     }
     let opening = async {
         let events = host.events(&known.id, Some(seq)).await?;
@@ -74,7 +75,7 @@ pub async fn run(
         detail: by_hand,
     };
     let render = Render::new(id.clone(), seq, look);
-    let mut talk = Talk::new(context, known, detail.session, render, policy, errands_in);
+    let mut talk = Talk::new(context, known, history.session, render, policy, errands_in);
     for request in &waiting {
         talk.asked(Request::waiting(request))?;
     }
@@ -95,21 +96,20 @@ pub async fn run(
 }
 
 /// Says where the user is, and what was said last.
-fn greet(context: &Context, host: &Host<'_>, detail: &SessionDetail) {
-    let Session { id, name, .. } = &detail.session;
-    let name = name.as_deref().map(|name| format!(" {name}"));
+fn greet(context: &Context, host: &Host<'_>, history: &History) {
+    let Session {
+        id, name, warning, ..
+    } = &history.session;
+    let name = name.as_deref().map(|name| format!(" {}", clean_line(name)));
     let name = name.unwrap_or_default();
-    context
-        .out
-        .say(format!("session{name} {id}; /help lists what can be said"));
+    let mut lines = vec![format!("session{name} {id}; /help lists what can be said")];
     if host.is_here() {
-        context
-            .out
-            .say("it ends with this command; `ff serve` would keep it");
+        lines.push("it ends with this command; `ff serve` would keep it".into());
     }
-    let last = history::last_exchange(&detail.messages);
-    for words in last.iter().filter_map(history::message) {
-        context.out.say(words);
+    lines.extend(warning.as_deref().map(words::warning));
+    lines.extend(history.last_exchange());
+    for line in lines {
+        context.out.say(line);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a conversation asks of the side that holds it, one after the other.
 
-use ff_protocol::session::{Capabilities, Configure, Session};
+use ff_protocol::session::{Capabilities, Configure, Session, UserRequest};
 use ff_protocol::socket::ClientFrame;
 use ff_protocol::{SessionId, WorkspaceId};
 use serde_json::Value;
@@ -22,19 +22,23 @@ pub enum Errand {
     Resume,
     /// End the session's process.
     Stop,
+    /// Ask what waits for an answer.
+    Requests,
     /// List the commands there are.
     Help,
     /// List the models there are.
     Models,
 }
 
-/// What came of it: lines for the user, and the session where it changed.
+/// What came of it.
 #[derive(Debug, Default)]
 pub struct Done {
     /// For the user.
     pub lines: Vec<String>,
     /// As it is now.
     pub session: Option<Session>,
+    /// What waits for an answer, where that was asked.
+    pub requests: Vec<UserRequest>,
 }
 
 /// Who runs errands for one session.
@@ -79,6 +83,10 @@ impl Runner<'_> {
                 host.stop(workspace, session).await?,
                 "the session's process has ended".into(),
             ),
+            Errand::Requests => Done {
+                requests: host.requests(workspace, session).await?,
+                ..Done::default()
+            },
             Errand::Help => told(help(&host.capabilities(workspace, session).await?)),
             Errand::Models => told(models(&host.capabilities(workspace, session).await?)),
         })
@@ -89,13 +97,14 @@ fn changed(session: Session, words: String) -> Done {
     Done {
         lines: vec![words],
         session: Some(session),
+        ..Done::default()
     }
 }
 
 fn told(lines: Vec<String>) -> Done {
     Done {
         lines,
-        session: None,
+        ..Done::default()
     }
 }
 

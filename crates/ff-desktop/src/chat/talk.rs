@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::errands::{Done, Errand};
 use super::local::{self, Local};
-use super::words::{status_of, trouble};
+use super::words::{status_of, trouble, warning};
 use super::{Policy, over};
 use crate::clean::{clean, clean_line};
 use crate::context::Context;
@@ -44,6 +44,8 @@ pub struct Talk<'a> {
     asking: VecDeque<Dialog>,
     /// Messages of ours that the journal has not shown yet.
     ours: HashSet<ClientId>,
+    /// It was asked what waits for an answer, and no errand has succeeded since.
+    asked_again: bool,
     /// By a pipe: how the session was before the turn we wait for.
     turn: Option<Before>,
     /// The user has pressed Ctrl-C since they last said something.
@@ -73,6 +75,7 @@ impl<'a> Talk<'a> {
             outstanding: 0,
             asking: VecDeque::new(),
             ours: HashSet::new(),
+            asked_again: false,
             turn: None,
             interrupted: false,
             leaving: false,
@@ -180,12 +183,8 @@ impl<'a> Talk<'a> {
         let before = std::mem::replace(&mut self.session, now);
         let now = &self.session;
         let mut told = Vec::new();
-        if now.warning.is_some() && now.warning != before.warning {
-            told.extend(
-                now.warning
-                    .as_deref()
-                    .map(|w| format!("warning: {}", clean_line(w))),
-            );
+        if now.warning != before.warning {
+            told.extend(now.warning.as_deref().map(warning));
         }
         if now.held && !before.held && now.queued > 0 {
             told.push(format!(
@@ -324,17 +323,26 @@ impl<'a> Talk<'a> {
         self.outstanding -= 1;
         match outcome {
             Ok(done) => {
-                if let Some(session) = done.session {
-                    self.session = session;
+                self.asked_again = false;
+                self.tell(&done.lines)?;
+                let fresh = |it: &Session| it.updated_at >= self.session.updated_at;
+                if let Some(session) = done.session.filter(fresh) {
+                    self.status(session)?;
                 }
-                self.tell(&done.lines)
+                let mut waiting = done.requests.iter().map(Request::waiting);
+                waiting.try_for_each(|request| self.asked(request))
             }
             Err(error) if self.by_hand() => {
                 let asked = Asked {
                     command: format!("ff chat {}", self.known.id),
                     workspace: Some(self.known.id.to_string()),
                 };
-                self.tell(&[explain(&error, &asked).render()])
+                self.tell(&[explain(&error, &asked).render()])?;
+                // It may have been an answer that did not arrive: then the question stands.
+                match std::mem::replace(&mut self.asked_again, true) {
+                    false => self.send(Errand::Requests),
+                    true => Ok(()),
+                }
             }
             Err(error) => Err(error),
         }

@@ -5,6 +5,11 @@ use ff_protocol::session::{Session, SessionStatus, TurnOutcome};
 use crate::clean::{clean, clean_line};
 use crate::output::{fields, wire_name};
 
+/// What the user should know of a session.
+pub fn warning(text: &str) -> String {
+    format!("warning: {}", clean_line(text))
+}
+
 /// What went wrong between two states of a session.
 pub fn trouble(before: &Session, now: &Session) -> Option<String> {
     if now.status == SessionStatus::Failed && before.status != SessionStatus::Failed {

@@ -16,11 +16,11 @@ pub async fn run(context: &Context, args: ChatArgs) -> anyhow::Result<()> {
         let (known, host) = host::of_workspace(context, &args.workspace).await?;
         let host = host.waking();
         let id = session(&known, &host, &args).await?;
-        let detail = host.session(&known.id, &id).await?;
-        anyhow::Ok((known, host, detail))
+        let history = host.history(&known.id, &id).await?;
+        anyhow::Ok((known, host, history))
     };
-    let (known, host, detail) = stop::unless(context.stop(), opening).await?;
-    chat::run(context, &known, &host, detail, args.allow && !args.deny).await
+    let (known, host, history) = stop::unless(context.stop(), opening).await?;
+    chat::run(context, &known, &host, history, args.allow && !args.deny).await
 }
 
 async fn session(known: &Known, host: &Host<'_>, args: &ChatArgs) -> anyhow::Result<SessionId> {

@@ -1,15 +1,53 @@
 //! What was said before, for people.
 
-use ff_protocol::session::{EntryKind, JournalEntry};
+use std::collections::VecDeque;
+
+use ff_protocol::session::{EntryKind, JournalEntry, Session};
 
 use crate::clean::clean;
 use crate::session::follow::{Request, tool_lines};
 
-/// The entries of the last exchange: from the user's last message on.
-pub fn last_exchange(entries: &[JournalEntry]) -> &[JournalEntry] {
-    let is_users = |entry: &JournalEntry| entry.kind == EntryKind::UserMessage;
-    let from = entries.iter().rposition(is_users).unwrap_or_default();
-    &entries[from..]
+/// Most entries of the last exchange that are kept.
+const KEPT: usize = 200;
+
+/// A session, and where its journal ends.
+#[derive(Debug)]
+pub struct History {
+    /// The session.
+    pub session: Session,
+    /// Its last entry in the journal; 0 for none.
+    pub seq: u64,
+    last: VecDeque<JournalEntry>,
+}
+
+impl History {
+    /// Nothing was read yet.
+    pub fn of(session: Session) -> Self {
+        Self {
+            session,
+            seq: 0,
+            last: VecDeque::new(),
+        }
+    }
+
+    /// Takes the next entries.
+    pub fn read(&mut self, entries: Vec<JournalEntry>) {
+        for entry in entries {
+            self.seq = entry.seq;
+            if entry.kind == EntryKind::UserMessage {
+                self.last.clear();
+            }
+            if self.last.len() == KEPT {
+                self.last.pop_front();
+            }
+            self.last.push_back(entry);
+        }
+    }
+
+    /// The last exchange for people: from the user's last message on.
+    pub fn last_exchange(&self) -> impl Iterator<Item = String> {
+        self.last.iter().filter_map(message)
+    }
 }
 
 /// A message for people; entries without words for them are left out.

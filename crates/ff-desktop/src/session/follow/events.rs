@@ -1,10 +1,11 @@
 //! What happens in a workspace, from either side in the same words.
 
+use ff_client::ClientError;
 use ff_client::socket::{WorkspaceEvent, WorkspaceSocket};
 use ff_core::Core;
 use ff_protocol::session::{JournalEntry, Session};
 use ff_protocol::socket::{DeltaKind, WorkspaceFrame};
-use ff_protocol::{SessionId, WorkspaceId};
+use ff_protocol::{SessionId, WorkspaceId, close};
 
 use super::local::Local;
 use crate::failure::{Exit, Failure};
@@ -103,6 +104,7 @@ impl Events {
                 }
                 Ok(vec![Happening::Note(format!("reconnecting: {why}"))])
             }
+            Some(Err(ClientError::Closed { code, .. })) if code == close::MOVED => Err(moved()),
             Some(Err(error)) => Err(error.into()),
             None => Err(
                 Failure::new(Exit::Unreachable, "the engine closed the connection")
@@ -111,6 +113,13 @@ impl Events {
             ),
         }
     }
+}
+
+fn moved() -> anyhow::Error {
+    Failure::new(Exit::Refused, "the workspace has moved to its other side")
+        .hint("the same command goes on with it there")
+        .next("ff workspace list")
+        .into()
 }
 
 /// The error of a command that does not wait until a VM wakes.
