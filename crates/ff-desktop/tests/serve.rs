@@ -199,6 +199,33 @@ async fn a_request_answered_elsewhere_is_no_longer_asked() {
     person.leaves().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_conversation_is_opened_at_its_end() {
+    let desktop = Desktop::with_cli();
+    let _served = Served::on(&desktop);
+    let lines = desktop.path("lines");
+    std::fs::write(&lines, "go\n".repeat(60)).unwrap();
+    let mut command = desktop.command(&["chat", "demo"]);
+    let output = command.stdin(std::fs::File::open(lines).unwrap()).output();
+    let output = output.unwrap();
+    assert_eq!(output.stdout, "Hello\n".repeat(60).as_bytes(), "{output:?}");
+    let sessions = desktop.json(&["session", "list", "demo"]);
+    let id = sessions[0]["id"].as_str().unwrap();
+    let shown = desktop.json(&["session", "show", "demo", id]);
+    assert!(shown["messages"].as_array().unwrap().len() > 200);
+    let mut person = talking(&desktop).await;
+    assert_eq!(person.all.matches("you: go").count(), 1, "{}", person.all);
+    person.types("PAUSE\r").await;
+    person.waits_for("one ").await;
+    std::fs::write(desktop.path("home/go"), "").unwrap();
+    person.waits_for("two three\r\n").await;
+    person.waits_for("> ").await;
+    assert_eq!(person.all.matches("Hello").count(), 1, "{}", person.all);
+    person.types("/quit\r").await;
+    person.is_back().await;
+    person.leaves().await;
+}
+
 /// Passes connections on, until they are cut.
 struct Between {
     address: String,
