@@ -2,10 +2,11 @@
 
 use ff_core::Core;
 use ff_core::session::{Event, Partial, Watch};
+use ff_engine::Pieces;
 use ff_protocol::WorkspaceId;
-use ff_protocol::session::{EntryKind, JournalEntry};
+use ff_protocol::session::JournalEntry;
 use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::broadcast::error::RecvError;
 
 use super::Happening;
 use crate::failure::{Exit, Failure};
@@ -19,6 +20,7 @@ pub struct Local {
     core: Core,
     workspace: WorkspaceId,
     receiver: Receiver<Event>,
+    pieces: Pieces,
     /// The last entry that was told; before the first one, unless it was asked for what is old.
     seq: Option<u64>,
     waiting: Vec<Happening>,
@@ -34,15 +36,20 @@ impl Local {
         workspace: WorkspaceId,
         after: Option<u64>,
     ) -> anyhow::Result<Self> {
-        let watch = core.sessions().watch(&workspace);
+        let Watch {
+            events,
+            partials,
+            told,
+        } = core.sessions().watch(&workspace);
         let mut local = Self {
             core,
             workspace,
-            receiver: watch.events,
+            receiver: events,
+            pieces: Pieces::new(told),
             seq: after,
             waiting: Vec::new(),
         };
-        local.catch_up(watch.partials).await?;
+        local.catch_up(partials).await?;
         Ok(local)
     }
 
@@ -62,7 +69,10 @@ impl Local {
         match self.receiver.recv().await {
             Ok(event) => self.told(event).await,
             Err(RecvError::Lagged(_)) => {
-                self.again().await?;
+                let watch = self.core.sessions().watch(&self.workspace);
+                self.receiver = watch.events;
+                self.pieces = Pieces::new(watch.told);
+                self.catch_up(watch.partials).await?;
                 Ok(std::mem::take(&mut self.waiting))
             }
             Err(RecvError::Closed) => Err(Failure::new(
@@ -73,67 +83,39 @@ impl Local {
         }
     }
 
-    /// Watches anew after events were missed.
-    async fn again(&mut self) -> anyhow::Result<()> {
-        let Watch { events, partials } = self.core.sessions().watch(&self.workspace);
-        self.receiver = events;
-        self.catch_up(partials).await
-    }
-
-    /// Everything up to this moment: entries, sessions, what is still being written.
-    async fn catch_up(&mut self, partials: Vec<Partial>) -> anyhow::Result<()> {
+    /// Everything up to this moment: entries, what is still being written, sessions.
+    async fn catch_up(&mut self, mut partials: Vec<Partial>) -> anyhow::Result<()> {
         let missed = self.entries_to(u64::MAX).await?;
-        let is_whole = |partial: &Partial| missed.iter().any(|entry| completes(entry, partial));
-        let partials: Vec<Partial> = partials.into_iter().filter(|p| !is_whole(p)).collect();
+        missed.iter().for_each(|entry| self.pieces.read(entry));
+        partials.retain(|partial| self.pieces.are_news(&partial.session_id));
         let sessions = self.core.store().sessions(&self.workspace).await?;
         self.waiting.push(Happening::CaughtUp);
         self.waiting.extend(missed.into_iter().map(entry));
-        let pieces = partials
+        let begun = partials
             .into_iter()
             .map(|p| Happening::Delta(p.session_id, p.kind, p.text));
-        self.waiting.extend(pieces);
+        self.waiting.extend(begun);
         let sessions = sessions.into_iter();
         self.waiting
             .extend(sessions.map(|s| Happening::Status(Box::new(s))));
-        self.pass_over().await
-    }
-
-    /// Events from the time of catching up. Pieces before an entry that was told meanwhile belong
-    /// to a message that is known whole.
-    async fn pass_over(&mut self) -> anyhow::Result<()> {
-        let mut events = Vec::new();
-        loop {
-            match self.receiver.try_recv() {
-                Ok(event) => events.push(event),
-                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-                Err(TryRecvError::Lagged(_)) => return Box::pin(self.again()).await,
-            }
-        }
-        let known = |event: &Event| seq_of(event).is_some_and(|seq| Some(seq) <= self.seq);
-        let fresh = events.iter().rposition(known).map_or(0, |at| at + 1);
-        for (place, event) in events.into_iter().enumerate() {
-            if place >= fresh || !matches!(event, Event::Delta { .. }) {
-                let told = self.told(event).await?;
-                self.waiting.extend(told);
-            }
-        }
         Ok(())
     }
 
     async fn told(&mut self, event: Event) -> anyhow::Result<Vec<Happening>> {
         Ok(match event {
-            Event::Entry(new) if self.seq.is_none_or(|seq| new.seq == seq + 1) => {
-                self.seq = Some(new.seq);
-                vec![entry((*new).clone())]
+            Event::Entry(new) => {
+                self.pieces.passed(new.seq);
+                if self.seq.is_none_or(|seq| new.seq == seq + 1) {
+                    self.seq = Some(new.seq);
+                    return Ok(vec![entry((*new).clone())]);
+                }
+                self.missed(new.seq).await?
             }
-            // Not beyond this one: pieces that belong before the next are still to come.
-            Event::Entry(new) => self
-                .entries_to(new.seq)
-                .await?
-                .into_iter()
-                .map(entry)
-                .collect(),
-            Event::Stored(seq) => self.entries_to(seq).await?.into_iter().map(entry).collect(),
+            Event::Stored(seq) => {
+                self.pieces.passed(seq);
+                self.missed(seq).await?
+            }
+            Event::Delta { session_id, .. } if !self.pieces.are_news(&session_id) => Vec::new(),
             Event::Delta {
                 session_id,
                 kind,
@@ -142,6 +124,12 @@ impl Local {
             Event::Status(session) => vec![Happening::Status(session)],
             Event::WorkspaceChanged => vec![Happening::Changed],
         })
+    }
+
+    /// Not beyond this entry: pieces that belong before the next are still to come.
+    async fn missed(&mut self, seq: u64) -> anyhow::Result<Vec<Happening>> {
+        let entries = self.entries_to(seq).await?;
+        Ok(entries.into_iter().map(entry).collect())
     }
 
     /// The entries that were not told yet, up to this one.
@@ -166,19 +154,4 @@ impl Local {
 
 fn entry(entry: JournalEntry) -> Happening {
     Happening::Entry(Box::new(entry))
-}
-
-fn seq_of(event: &Event) -> Option<u64> {
-    match event {
-        Event::Entry(entry) => Some(entry.seq),
-        Event::Stored(seq) => Some(*seq),
-        _ => None,
-    }
-}
-
-/// Whether the entry is, or comes after, the whole message that was still being written.
-fn completes(entry: &JournalEntry, partial: &Partial) -> bool {
-    let ends = entry.kind == EntryKind::TurnEnded
-        || (entry.kind == EntryKind::ClaudeMessage && entry.payload["type"] == "assistant");
-    ends && entry.session_id == partial.session_id && entry.seq > partial.after
 }
