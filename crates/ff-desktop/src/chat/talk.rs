@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use ff_protocol::session::{Activity, EntryKind, JournalEntry, Session};
+use ff_protocol::session::{Activity, EntryKind, JournalEntry, Session, SessionStatus};
 use ff_protocol::socket::ClientFrame;
 use ff_protocol::{ClientId, SessionId};
 use tokio::sync::mpsc;
@@ -48,6 +48,8 @@ pub struct Talk<'a> {
     asked_again: bool,
     /// By a pipe: how the session was before the turn we wait for.
     turn: Option<Before>,
+    /// A message was sent, and its turn is not seen yet.
+    expecting: bool,
     /// The user has pressed Ctrl-C since they last said something.
     interrupted: bool,
     leaving: bool,
@@ -77,6 +79,7 @@ impl<'a> Talk<'a> {
             ours: HashSet::new(),
             asked_again: false,
             turn: None,
+            expecting: false,
             interrupted: false,
             leaving: false,
             prompted: false,
@@ -113,6 +116,7 @@ impl<'a> Talk<'a> {
                 }
             }
         }
+        self.make_way(true)?;
         let end = self.render.end();
         self.context.out.piece(end)
     }
@@ -182,6 +186,10 @@ impl<'a> Talk<'a> {
     fn status(&mut self, now: Session) -> anyhow::Result<()> {
         let before = std::mem::replace(&mut self.session, now);
         let now = &self.session;
+        let seen = now.activity != Activity::Idle
+            || now.status == SessionStatus::Failed
+            || now.last_turn != before.last_turn;
+        self.expecting &= !seen;
         let mut told = Vec::new();
         if now.warning != before.warning {
             told.extend(now.warning.as_deref().map(warning));
@@ -290,6 +298,7 @@ impl<'a> Talk<'a> {
         if !self.by_hand() {
             self.turn = Some(Before::now(&self.session, 0));
         }
+        self.expecting = true;
         let id = ClientId::generate();
         self.ours.insert(id.clone());
         self.send(Errand::Say(ClientFrame::UserMessage {
@@ -333,6 +342,7 @@ impl<'a> Talk<'a> {
                 waiting.try_for_each(|request| self.asked(request))
             }
             Err(error) if self.by_hand() => {
+                self.expecting = false;
                 let asked = Asked {
                     command: format!("ff chat {}", self.known.id),
                     workspace: Some(self.known.id.to_string()),
@@ -399,7 +409,7 @@ impl<'a> Talk<'a> {
     /// Shows where to type, once there is nothing else to wait for.
     fn draw(&mut self) -> anyhow::Result<()> {
         let waits = !self.asking.is_empty() || self.session.activity == Activity::Idle;
-        let free = self.by_hand() && self.listens() && self.outstanding == 0;
+        let free = self.by_hand() && self.listens() && self.outstanding == 0 && !self.expecting;
         if self.prompted || !waits || !free || self.render.is_mid_line() {
             return Ok(());
         }
