@@ -2,6 +2,7 @@
 
 pub mod errands;
 mod local;
+mod screen;
 mod talk;
 mod words;
 

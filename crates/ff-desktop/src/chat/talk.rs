@@ -15,7 +15,6 @@ use crate::clean::{clean, clean_line};
 use crate::context::Context;
 use crate::failure::{Asked, explain};
 use crate::find::Known;
-use crate::output::{is_screen, write_out};
 use crate::session::follow::{Before, Dialog, Happening, Render, Request, has_ended, verdict};
 use crate::stop;
 use crate::tty::lines::{Joined, Lines};
@@ -32,16 +31,16 @@ pub struct Line {
 
 /// A conversation with one session.
 pub struct Talk<'a> {
-    context: &'a Context,
+    pub(super) context: &'a Context,
     known: &'a Known,
-    session: Session,
-    render: Render,
+    pub(super) session: Session,
+    pub(super) render: Render,
     policy: Policy,
     errands: mpsc::Sender<Errand>,
     /// Errands whose outcome is still to come.
-    outstanding: usize,
+    pub(super) outstanding: usize,
     /// Requests that wait for the user.
-    asking: VecDeque<Dialog>,
+    pub(super) asking: VecDeque<Dialog>,
     /// Messages of ours that the journal has not shown yet.
     ours: HashSet<ClientId>,
     /// It was asked what waits for an answer, and no errand has succeeded since.
@@ -49,12 +48,12 @@ pub struct Talk<'a> {
     /// By a pipe: how the session was before the turn we wait for.
     turn: Option<Before>,
     /// A message was sent, and its turn is not seen yet.
-    expecting: bool,
+    pub(super) expecting: bool,
     /// The user has pressed Ctrl-C since they last said something.
     interrupted: bool,
     leaving: bool,
     /// The user sees where to type.
-    prompted: bool,
+    pub(super) prompted: bool,
 }
 
 impl<'a> Talk<'a> {
@@ -121,12 +120,12 @@ impl<'a> Talk<'a> {
         self.context.out.piece(end)
     }
 
-    fn by_hand(&self) -> bool {
+    pub(super) fn by_hand(&self) -> bool {
         self.policy == Policy::Ask
     }
 
     /// Whether the next line may be taken: by a pipe each turn ends before the next begins.
-    fn listens(&self) -> bool {
+    pub(super) fn listens(&self) -> bool {
         !self.leaving && (self.by_hand() || self.turn.is_none())
     }
 
@@ -382,41 +381,5 @@ impl<'a> Talk<'a> {
             Err(_) => self.tell(&["too much waits already; this was not sent".to_owned()])?,
         }
         Ok(())
-    }
-
-    fn tell(&mut self, lines: &[String]) -> anyhow::Result<()> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        self.make_way(true)?;
-        let end = self.render.end();
-        self.context.out.piece(end)?;
-        for line in lines {
-            self.context.out.say(line);
-        }
-        Ok(())
-    }
-
-    /// Takes the prompt away before something else is written.
-    fn make_way(&mut self, needed: bool) -> anyhow::Result<()> {
-        if needed && std::mem::take(&mut self.prompted) {
-            let gone: &[u8] = if is_screen() { b"\r\x1b[K" } else { b"\n" };
-            write_out(gone)?;
-        }
-        Ok(())
-    }
-
-    /// Shows where to type, once there is nothing else to wait for.
-    fn draw(&mut self) -> anyhow::Result<()> {
-        let waits = !self.asking.is_empty() || self.session.activity == Activity::Idle;
-        let free = self.by_hand() && self.listens() && self.outstanding == 0 && !self.expecting;
-        if self.prompted || !waits || !free || self.render.is_mid_line() {
-            return Ok(());
-        }
-        self.prompted = true;
-        match self.asking.front() {
-            Some(dialog) => write_out(format!("{} ", dialog.asks()).as_bytes()),
-            None => write_out(b"> "),
-        }
     }
 }

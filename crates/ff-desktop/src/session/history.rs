@@ -3,10 +3,14 @@
 use std::collections::VecDeque;
 
 use ff_protocol::session::{EntryKind, JournalEntry, Session};
+use ff_protocol::{SessionId, WorkspaceId};
 
 use crate::clean::clean;
 use crate::session::follow::{Request, tool_lines};
+use crate::session::host::{Host, PAGE, none};
 
+/// Entries asked of an engine at once, the most it gives.
+const ENGINE_PAGE: u64 = 200;
 /// Most entries of the last exchange that are kept.
 const KEPT: usize = 200;
 
@@ -47,6 +51,39 @@ impl History {
     /// The last exchange for people: from the user's last message on.
     pub fn last_exchange(&self) -> impl Iterator<Item = String> {
         self.last.iter().filter_map(message)
+    }
+}
+
+impl Host<'_> {
+    /// A session, the end of its conversation, and where the journal stands.
+    ///
+    /// # Errors
+    /// As [`Self::session`].
+    pub async fn history(
+        &self,
+        workspace: &WorkspaceId,
+        id: &SessionId,
+    ) -> anyhow::Result<History> {
+        let sessions = self.sessions(workspace).await?;
+        let session = sessions.into_iter().find(|session| session.id == *id);
+        let mut history = History::of(session.ok_or_else(|| none(workspace, id))?);
+        loop {
+            let before = history.seq;
+            let page = match self {
+                Self::Here(context) => {
+                    let store = context.store().await?;
+                    store.entries(workspace, Some(id), before, PAGE).await?
+                }
+                Self::Engine(engine, _) => {
+                    let page = engine.messages(workspace, id, before, ENGINE_PAGE);
+                    page.await?.items
+                }
+            };
+            history.read(page);
+            if history.seq == before {
+                return Ok(history);
+            }
+        }
     }
 }
 

@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 use ff_client::EngineClient;
-use ff_client::socket::{WorkspaceEvent, WorkspaceSocket};
 use ff_core::session::Sessions;
 use ff_core::store::Store;
 use ff_protocol::session::{
     Answer, Capabilities, Configure, Prompt, Session, SessionDetail, StartSession, UserRequest,
 };
-use ff_protocol::socket::WorkspaceFrame;
 use ff_protocol::workspace::Owner;
 use ff_protocol::{SessionId, WorkspaceId};
 
@@ -18,12 +16,9 @@ use crate::failure::{Exit, Failure};
 use crate::find::{self, Known};
 use crate::serving;
 use crate::session::follow::Events;
-use crate::session::history::History;
 
 /// Entries read at once.
-const PAGE: u64 = 1000;
-/// Entries asked of an engine at once, the most it gives.
-const ENGINE_PAGE: u64 = 200;
+pub(super) const PAGE: u64 = 1000;
 
 /// The side that holds a workspace.
 pub enum Host<'a> {
@@ -120,37 +115,6 @@ impl<'a> Host<'a> {
         match self {
             Self::Here(context) => local_session(context.store().await?, workspace, session).await,
             Self::Engine(engine, _) => Ok(engine.session(workspace, session).await?),
-        }
-    }
-
-    /// A session, the end of its conversation, and where the journal stands.
-    ///
-    /// # Errors
-    /// As [`Self::session`].
-    pub async fn history(
-        &self,
-        workspace: &WorkspaceId,
-        id: &SessionId,
-    ) -> anyhow::Result<History> {
-        let sessions = self.sessions(workspace).await?;
-        let session = sessions.into_iter().find(|session| session.id == *id);
-        let mut history = History::of(session.ok_or_else(|| none(workspace, id))?);
-        loop {
-            let before = history.seq;
-            let page = match self {
-                Self::Here(context) => {
-                    let store = context.store().await?;
-                    store.entries(workspace, Some(id), before, PAGE).await?
-                }
-                Self::Engine(engine, _) => {
-                    let page = engine.messages(workspace, id, before, ENGINE_PAGE);
-                    page.await?.items
-                }
-            };
-            history.read(page);
-            if history.seq == before {
-                return Ok(history);
-            }
         }
     }
 
@@ -339,8 +303,7 @@ impl<'a> Host<'a> {
                 Events::here(core.clone(), workspace.clone(), after).await
             }
             Self::Engine(engine, place) => {
-                let socket = follow(engine, workspace, after).await?;
-                Ok(Events::Engine(socket, place.clone()))
+                Events::of_engine(engine, workspace, after, place.clone()).await
             }
         }
     }
@@ -397,26 +360,8 @@ async fn local_session(
     Ok(SessionDetail { session, messages })
 }
 
-fn none(workspace: &WorkspaceId, id: &SessionId) -> Failure {
+/// The error of a session that is not there.
+pub(super) fn none(workspace: &WorkspaceId, id: &SessionId) -> Failure {
     Failure::new(Exit::NotFound, format!("there is no session {id}"))
         .next(format!("ff session list {workspace}"))
-}
-
-/// Follows a workspace without what came before, where that is much.
-async fn follow(
-    engine: &EngineClient,
-    workspace: &WorkspaceId,
-    after: Option<u64>,
-) -> anyhow::Result<WorkspaceSocket> {
-    let mut socket = engine.follow(workspace, None).await?;
-    let Some(seq) = after.filter(|seq| *seq > ENGINE_PAGE) else {
-        return Ok(socket);
-    };
-    // Only its first frame tells which journal it is.
-    if let Some(Ok(WorkspaceEvent::Frame(frame))) = socket.next().await
-        && let WorkspaceFrame::MessagesSnapshot { journal, .. } = *frame
-    {
-        return Ok(engine.follow(workspace, Some((journal, seq))).await?);
-    }
-    Ok(engine.follow(workspace, None).await?)
 }

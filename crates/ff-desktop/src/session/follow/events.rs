@@ -1,7 +1,7 @@
 //! What happens in a workspace, from either side in the same words.
 
-use ff_client::ClientError;
 use ff_client::socket::{WorkspaceEvent, WorkspaceSocket};
+use ff_client::{ClientError, EngineClient};
 use ff_core::Core;
 use ff_protocol::session::{JournalEntry, Session};
 use ff_protocol::socket::{DeltaKind, WorkspaceFrame};
@@ -12,6 +12,9 @@ use crate::failure::{Exit, Failure};
 use crate::serving;
 use crate::session::host::Place;
 use crate::session::voice::Voice;
+
+/// A journal up to here is followed from its beginning.
+const SHORT: u64 = 200;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -75,6 +78,19 @@ impl Events {
         Ok(Self::Here(Local::begin(core, workspace, after).await?))
     }
 
+    /// Events of an engine, after this entry of the journal or from its beginning.
+    ///
+    /// # Errors
+    /// The engine cannot be reached.
+    pub async fn of_engine(
+        engine: &EngineClient,
+        workspace: &WorkspaceId,
+        after: Option<u64>,
+        place: Place,
+    ) -> anyhow::Result<Self> {
+        Ok(Self::Engine(follow(engine, workspace, after).await?, place))
+    }
+
     /// The way to say something to the workspace's sessions, beside reading on.
     pub fn voice(&self) -> Voice {
         match self {
@@ -113,6 +129,25 @@ impl Events {
             ),
         }
     }
+}
+
+/// Follows a workspace without what came before, where that is much.
+async fn follow(
+    engine: &EngineClient,
+    workspace: &WorkspaceId,
+    after: Option<u64>,
+) -> anyhow::Result<WorkspaceSocket> {
+    let mut socket = engine.follow(workspace, None).await?;
+    let Some(seq) = after.filter(|seq| *seq > SHORT) else {
+        return Ok(socket);
+    };
+    // Only its first frame tells which journal it is.
+    if let Some(Ok(WorkspaceEvent::Frame(frame))) = socket.next().await
+        && let WorkspaceFrame::MessagesSnapshot { journal, .. } = *frame
+    {
+        return Ok(engine.follow(workspace, Some((journal, seq))).await?);
+    }
+    Ok(engine.follow(workspace, None).await?)
 }
 
 fn moved() -> anyhow::Error {
