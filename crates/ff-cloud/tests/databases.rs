@@ -1,15 +1,22 @@
-//! What is asked of a database: durability, migrations beside each other, silence on passwords.
+//! What is asked of a database: durability, migrations and claims beside each other, silence on
+//! passwords.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use ff_cloud::clock;
+use ff_cloud::db::entity::{usage, vm};
+use ff_cloud::db::pool::{self, Claim};
+use ff_cloud::db::vms::{self, Change, NewVm};
 use ff_cloud::db::{Address, Db, users};
-use ff_protocol::UserId;
+use ff_protocol::vm::VmState;
+use ff_protocol::{UserId, VmId};
 use futures_util::future;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, EntityTrait, PaginatorTrait, Statement};
 use support::postgres::{Database, address};
 
 async fn answer(db: &Db, sql: &str) -> String {
@@ -60,6 +67,59 @@ async fn servers_that_start_at_once_migrate_once() {
         assert_eq!(database.sql("SELECT count(*) FROM users"), "1");
         let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
         assert_eq!(database.sql(held), "0");
+    }
+}
+
+#[tokio::test]
+async fn a_vm_of_the_pool_is_given_once_whoever_claims_at_the_same_time() {
+    let (database, dir) = (Database::new().await, tempfile::tempdir().unwrap());
+    let address = database.address();
+    let (one, other) = (Db::open(&address).await, Db::open(&address).await);
+    let file = Address::Sqlite(dir.path().join("cloud.db"));
+    let file = Db::open(&file).await.unwrap();
+    for servers in [[one.unwrap(), other.unwrap()], [file.clone(), file]] {
+        let db = servers[0].write();
+        for _ in 0..8 {
+            let id = VmId::generate();
+            let new = NewVm {
+                id: id.clone(),
+                user: None,
+                image: "ff-vm".to_owned(),
+                image_id: None,
+                deadline: clock::now(),
+            };
+            vms::insert(db, new).await.unwrap().unwrap();
+            let (from, to) = (VmState::Provisioning, VmState::Pooled);
+            let change = Change::default();
+            assert!(vms::transition(db, &id, from, to, change).await.unwrap());
+        }
+        let users: Vec<UserId> = (0..40)
+            .map(|nth| format!("user-{nth}").parse().unwrap())
+            .collect();
+        for user in &users {
+            users::ensure(db, user).await.unwrap();
+        }
+        let claims = users.iter().enumerate().map(async |(nth, user)| {
+            let claimed = pool::claim(servers[nth % 2].write(), user, None).await;
+            match claimed.unwrap() {
+                Claim::Got(row) => Some((row.id, user.to_string())),
+                Claim::Empty | Claim::Taken => None,
+            }
+        });
+        let told: Vec<_> = future::join_all(claims).await;
+        let told: BTreeSet<_> = told.into_iter().flatten().collect();
+        let rows = vm::Entity::find().all(db).await.unwrap();
+        let owned = rows.into_iter().filter(|row| row.user_id.is_some());
+        let owned: BTreeSet<_> = owned
+            .map(|row| (row.id, row.live_user_id.unwrap()))
+            .collect();
+        assert_eq!(told, owned, "two users were told the same VM");
+        assert!(!told.is_empty());
+        let counted = usage::Entity::find().count(db).await.unwrap();
+        assert_eq!(counted, told.len() as u64);
+        for db in servers {
+            db.close().await.unwrap();
+        }
     }
 }
 

@@ -317,6 +317,31 @@ async fn an_image_is_kept_for_as_long_as_it_is_asked_for_whatever_it_is_called()
     );
 }
 
+#[tokio::test]
+async fn names_of_kept_images_go_with_the_test_that_made_them() {
+    let host = Host::new();
+    let (image, instance) = (host.image.clone(), host.instance.clone());
+    let id = host.provider.image(&image).await.unwrap().unwrap();
+    host.provider
+        .keep_images(std::slice::from_ref(&id))
+        .await
+        .unwrap();
+    let kept = format!("ff-kept-{instance}");
+    let names = || {
+        docker(&[
+            "images",
+            "-q",
+            "--no-trunc",
+            "--filter",
+            &format!("reference={kept}"),
+        ])
+    };
+    assert_eq!(names(), id);
+    drop(host);
+    assert_eq!(names(), "");
+    assert_eq!(docker(&["image", "inspect", "-f", "{{.Id}}", &image]), id);
+}
+
 /// A network; removed when dropped.
 struct Network(String);
 

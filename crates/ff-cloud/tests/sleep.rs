@@ -12,6 +12,7 @@ mod support;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
+use axum::Router;
 use axum::http::{Method, StatusCode};
 use ff_cloud::clock;
 use ff_cloud::db::entity::{usage, vm};
@@ -301,6 +302,50 @@ async fn a_machine_that_is_frozen_or_thawed_by_hand_comes_to_rest(backend: Backe
     assert_eq!(server.provider.started.load(SeqCst), 1);
 }
 
+async fn an_engine_that_is_away_for_a_while_costs_no_vm_its_memory(backend: Backend) {
+    let server = Server::with(backend, &["--wait=3"]).await;
+    let served = Router::new().fallback(async || StatusCode::NO_CONTENT);
+    *server.provider.engine.lock().unwrap() = served;
+    let (id, path) = running(&server).await;
+    server.app.vms.start_tasks();
+    let terminals = format!("{path}/terminals");
+
+    // A sleep that is refused leaves an agent that executes what it is asked.
+    server.provider.down.store(true, SeqCst);
+    let refused = suspend(&server, &path, "frozen").await;
+    assert_eq!(refused.code(), "compute_unavailable", "{refused:?}");
+    let asked = server.post(&terminals, json!({})).await;
+    assert_eq!(asked.status, StatusCode::NO_CONTENT, "{asked:?}");
+
+    // A VM that could not be woken is woken later, as it was.
+    server.provider.down.store(false, SeqCst);
+    let frozen = suspend(&server, &path, "frozen").await;
+    assert_eq!(frozen.body["state"], "FROZEN", "{frozen:?}");
+    server.provider.down.store(true, SeqCst);
+    let refused = server.post(&terminals, json!({})).await;
+    assert_eq!(refused.code(), "compute_unavailable", "{refused:?}");
+    server.provider.down.store(false, SeqCst);
+    server.app.vms.reconcile_soon();
+    server.until_state(id.as_str(), "RUNNING").await;
+    let provider = &server.provider;
+    let counts =
+        || [&provider.thawed, &provider.started, &provider.stopped].map(|it| it.load(SeqCst));
+    assert_eq!(counts(), [1, 1, 0]);
+    let asked = server.post(&terminals, json!({})).await;
+    assert_eq!(asked.status, StatusCode::NO_CONTENT, "{asked:?}");
+
+    // The same for one that was stopped, also if nobody asks again.
+    let stopped = suspend(&server, &path, "stopped").await;
+    assert_eq!(stopped.body["state"], "STOPPED", "{stopped:?}");
+    server.provider.down.store(true, SeqCst);
+    let refused = server.post(&terminals, json!({})).await;
+    assert_eq!(refused.code(), "compute_unavailable", "{refused:?}");
+    server.provider.down.store(false, SeqCst);
+    server.app.vms.reconcile_soon();
+    server.until_state(id.as_str(), "RUNNING").await;
+    assert_eq!(counts(), [1, 2, 1]);
+}
+
 async fn strangers_are_stopped_and_removed_after_the_grace_and_their_homes_stay(backend: Backend) {
     let server = Server::with(backend, &["--stranger-grace=1"]).await;
     let (id, _) = running(&server).await;
@@ -357,6 +402,7 @@ both_dbs! {
     limits_change_at_once_or_with_the_next_start_and_say_which
     a_new_image_comes_with_the_next_stop_and_a_bad_one_goes_again
     a_machine_that_is_frozen_or_thawed_by_hand_comes_to_rest
+    an_engine_that_is_away_for_a_while_costs_no_vm_its_memory
     strangers_are_stopped_and_removed_after_the_grace_and_their_homes_stay
     a_row_left_in_the_middle_by_a_dead_server_comes_to_rest
 }

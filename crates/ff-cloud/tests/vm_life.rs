@@ -138,8 +138,10 @@ async fn a_vm_that_ends_again_and_again_is_left_alone(backend: Backend) {
         .exec(server.app.db.write())
         .await
         .unwrap();
+    let heard = async || server.get(&path).await.body["lastHealthCheck"].clone();
+    let before = heard().await;
     server.app.vms.start_tasks();
-    eventually(async || server.get(&path).await.body["awake"].is_object()).await;
+    eventually(async || heard().await != before).await;
     server.provider.kill(&id);
     let failed = server.until_state(id.as_str(), "FAILED").await;
     assert_eq!(failed.body["reasonCode"], "crash_loop");
@@ -158,6 +160,25 @@ async fn an_intent_meets_a_lost_container_and_gets_a_new_one_on_the_same_home(ba
     let vm = server.get(&path).await;
     assert_eq!(vm.body["state"], "RUNNING");
     assert_eq!(vm.body["containerId"], "machine-1");
+}
+
+async fn a_start_that_fails_costs_nobody_their_home(backend: Backend) {
+    let server = Server::new(backend).await;
+    let (id, path) = running(&server).await;
+    for lost in [false, true] {
+        if lost {
+            server.provider.lose_machine(&id);
+        } else {
+            server.provider.kill(&id);
+        }
+        server.provider.dies.store(true, SeqCst);
+        assert_eq!(wake(&server, &path).await.code(), "agent_unavailable");
+        assert_eq!(server.get(&path).await.body["state"], "FAILED");
+        assert_eq!(server.provider.homes(), 1);
+        server.provider.dies.store(false, SeqCst);
+        assert_eq!(wake(&server, &path).await.status, StatusCode::OK);
+        assert_eq!(server.provider.homes(), 1);
+    }
 }
 
 async fn a_lost_home_is_never_silently_new(backend: Backend) {
@@ -402,6 +423,7 @@ both_dbs! {
     a_container_that_ends_by_itself_is_started_again_and_says_why
     a_vm_that_ends_again_and_again_is_left_alone
     an_intent_meets_a_lost_container_and_gets_a_new_one_on_the_same_home
+    a_start_that_fails_costs_nobody_their_home
     a_lost_home_is_never_silently_new
     delete_removes_machine_home_and_frees_the_user
     delete_of_a_vm_that_lost_everything_works

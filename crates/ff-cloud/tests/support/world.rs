@@ -47,20 +47,9 @@ impl Drop for World {
 
 /// Removes what a server with this instance id made.
 pub fn remove_labelled(instance: &str) {
-    let filter = format!("label={INSTANCE_LABEL}={instance}");
-    remove_all(&["ps", "-aq"], &["rm", "-f"], &filter);
-    remove_all(&["volume", "ls", "-q"], &["volume", "rm"], &filter);
-}
-
-fn remove_all(list: &[&str], remove: &[&str], filter: &str) {
-    let listed = Command::new("docker")
-        .args(list)
-        .args(["--filter", filter])
-        .output();
-    let Ok(listed) = listed else { return };
-    let names = String::from_utf8_lossy(&listed.stdout).into_owned();
-    for name in names.split_whitespace() {
-        let _ = Command::new("docker").args(remove).arg(name).output();
+    let removed = ff_testkit::journey::outside::remove_labelled(instance);
+    if !std::thread::panicking() {
+        removed.unwrap();
     }
 }
 

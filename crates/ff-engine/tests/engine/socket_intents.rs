@@ -285,20 +285,19 @@ async fn an_interrupt_ends_one_turn_and_not_the_next() {
     let (_, session) = world.post(&world.sessions(), r#"{"prompt":"wait"}"#).await;
     let session = session["id"].as_str().unwrap();
     let (mut socket, _) = connect(&world).await;
+    world.until_heard(1).await;
     let interrupt = json!({"type": "interrupt", "id": fresh(), "sessionId": session});
     accepted(&mut socket, &interrupt).await;
     let cut = world.until_idle(session).await;
     assert_eq!(cut["lastTurn"]["outcome"], "interrupted");
 
     accepted(&mut socket, &message(&fresh(), session, "wait")).await;
-    world.until_activity(session, "working").await;
+    world.until_heard(3).await;
     accepted(&mut socket, &interrupt).await;
     let rest = format!("{}/{session}/interrupt", world.sessions());
     let again = json!({"id": interrupt["id"]}).to_string();
     let (status, row) = world.post(&rest, &again).await;
     assert_eq!((status, &row["activity"]), (200, &json!("working")));
-    world.until_heard(3).await;
-
     let (status, row) = world.post(&rest, &json!({"id": fresh()}).to_string()).await;
     assert_eq!(
         (status, &row["lastTurn"]["outcome"]),

@@ -34,7 +34,7 @@ pub enum Peer {
 #[derive(Debug)]
 pub struct Http {
     peer: Peer,
-    user: Option<String>,
+    headers: Vec<(&'static str, String)>,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -75,14 +75,19 @@ impl Http {
     pub fn new(peer: Peer) -> Self {
         Self {
             peer,
-            user: None,
+            headers: Vec::new(),
             idle: Mutex::new(Vec::new()),
         }
     }
 
     /// Speaks as this user of a server in development mode.
-    pub fn of_user(mut self, user: &str) -> Self {
-        self.user = Some(user.to_owned());
+    pub fn of_user(self, user: &str) -> Self {
+        self.with("x-ff-user", user)
+    }
+
+    /// Says this in a header of each call.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
         self
     }
 
@@ -104,8 +109,8 @@ impl Http {
             .method(method)
             .uri(path)
             .header(header::HOST, "localhost");
-        if let Some(user) = &self.user {
-            request = request.header("x-ff-user", user);
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
         }
         let request = match body {
             Some(body) => request

@@ -39,8 +39,7 @@ pub async fn first_use(client: &CloudClient) -> Result<Used> {
             vm.reason
         );
         let (_, mut socket) = open(client, &vm).await?;
-        socket.input().send(TYPED).await?;
-        read_until(&mut socket, |seen| seen.contains(ANSWER)).await?;
+        type_in(&mut socket).await?;
         Ok(Used { vm, answered })
     };
     tokio::time::timeout(DEADLINE, work)
@@ -55,8 +54,7 @@ pub async fn first_use(client: &CloudClient) -> Result<Used> {
 pub async fn command(client: &CloudClient, vm: &Vm) -> Result<TerminalId> {
     let work = async {
         let (id, mut socket) = open(client, vm).await?;
-        socket.input().send(TYPED).await?;
-        read_until(&mut socket, |seen| seen.contains(ANSWER)).await?;
+        type_in(&mut socket).await?;
         Ok(id)
     };
     tokio::time::timeout(DEADLINE, work)
@@ -88,7 +86,11 @@ pub async fn close_terminal(client: &CloudClient, vm: &Vm, terminal: &TerminalId
     Ok(client.engine().close_terminal(&place, terminal).await?)
 }
 
-async fn open(client: &CloudClient, vm: &Vm) -> Result<(TerminalId, TerminalSocket)> {
+/// Opens a new terminal of a VM, awake or not, and looks at it.
+///
+/// # Errors
+/// A call fails.
+pub async fn open(client: &CloudClient, vm: &Vm) -> Result<(TerminalId, TerminalSocket)> {
     let place = TerminalPlace::Vm(vm.id.clone());
     let engine = client.engine();
     let create = CreateTerminal::default();
@@ -98,7 +100,20 @@ async fn open(client: &CloudClient, vm: &Vm) -> Result<(TerminalId, TerminalSock
     Ok((id, socket))
 }
 
-async fn read_until(socket: &mut TerminalSocket, enough: impl Fn(&str) -> bool) -> Result<()> {
+/// Types a command in a terminal that is open; returns once its output is there.
+///
+/// # Errors
+/// The terminal is over.
+pub async fn type_in(socket: &mut TerminalSocket) -> Result<()> {
+    socket.input().send(TYPED).await?;
+    read_until(socket, |seen| seen.contains(ANSWER)).await
+}
+
+/// Reads what a terminal prints until it is enough.
+///
+/// # Errors
+/// The terminal is over before.
+pub async fn read_until(socket: &mut TerminalSocket, enough: impl Fn(&str) -> bool) -> Result<()> {
     let mut seen = String::new();
     while !enough(&seen) {
         match socket.next().await.context("the terminal is over")?? {

@@ -43,6 +43,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         image: args.image,
         keep,
         cut: args.cut,
+        settings: Vec::new(),
     };
     // A reader that went away must not keep us from cleaning up.
     let say = |line: String| drop(writeln!(std::io::stdout(), "{line}"));

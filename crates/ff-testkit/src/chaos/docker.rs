@@ -2,11 +2,13 @@
 
 use std::ffi::OsStr;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
+use crate::journey::outside;
 use crate::journey::process::Run;
 
-const INSTANCE: &str = "cloud.factory-factory.instance";
+/// Label of all that a server has in an engine.
+pub const INSTANCE: &str = "cloud.factory-factory.instance";
 const VM: &str = "cloud.factory-factory.vm";
 
 /// An engine.
@@ -118,53 +120,20 @@ impl Docker {
         build.input(&input).ok().await.map(drop)
     }
 
-    /// Removes what a server has, and the images of this repository. Blocks: it also runs when
-    /// all has failed.
+    /// Removes what a server has, and the names in this repository of images. Blocks: it also runs
+    /// when all has failed.
     ///
     /// # Errors
-    /// The command cannot be run, or what it removes comes back.
+    /// As [`outside::remove_of`].
     pub fn clean(&self, instance: &str, repository: &str) -> Result<()> {
-        let filter = format!("label={INSTANCE}={instance}");
-        let names = ["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter"];
-        let (kept, own) = (
-            format!("reference=ff-kept-{instance}"),
-            format!("reference={repository}"),
-        );
-        let (kept, own) = (
-            [&names[..], &[&kept]].concat(),
-            [&names[..], &[&own]].concat(),
-        );
-        let kinds: [(&[&str], &[&str]); 5] = [
-            (
-                &["ps", "-aq", "--filter", &filter],
-                &["rm", "--force", "--volumes"],
-            ),
-            (
-                &["volume", "ls", "-q", "--filter", &filter],
-                &["volume", "rm", "--force"],
-            ),
-            (
-                &["network", "ls", "-q", "--filter", &filter],
-                &["network", "rm"],
-            ),
-            (&kept, &["rmi"]),
-            (&own, &["rmi"]),
-        ];
-        // A call the server made last may still be under way.
-        for _ in 0..20 {
-            let mut any = false;
-            for (list, remove) in &kinds {
-                for name in self.blocking(list)?.split_whitespace() {
-                    any = true;
-                    let args: Vec<&str> = remove.iter().copied().chain([name]).collect();
-                    self.blocking(&args)?;
-                }
-            }
-            if !any {
-                return Ok(());
-            }
+        outside::remove_of(self.host.as_deref(), instance)?;
+        let own = format!("reference={repository}");
+        let format = "{{.Repository}}:{{.Tag}}";
+        let names = self.blocking(&["images", "--format", format, "--filter", &own])?;
+        for name in names.split_whitespace() {
+            self.blocking(&["rmi", name])?;
         }
-        bail!("what belongs to {instance} keeps coming back")
+        Ok(())
     }
 
     fn blocking(&self, args: &[&str]) -> Result<String> {

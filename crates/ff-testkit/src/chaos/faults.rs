@@ -3,22 +3,20 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use futures_util::future::join_all;
 use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::GUEST;
+use super::engine_killed;
 use super::random::Random;
 use super::schedule::Need;
 use super::world::World;
-use super::{GUEST, SLEEPER};
 
 const SOON: Duration = Duration::from_secs(90);
 /// First requests of one user at once.
 const CROWD: usize = 20;
-/// Requests that race a freeze, at once, and how often.
-const RACERS: usize = 6;
-const RACES: usize = 3;
 
 /// Something that breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,18 +33,26 @@ pub enum Fault {
     FreezeRace,
     /// The server is killed while a user's first requests are under way.
     CrowdKilled,
+    /// The engine is killed and started again, with and without `live-restore`.
+    EngineKilled,
 }
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AgentKilled,
         Self::ContainerKilled,
         Self::ContainerRemoved,
         Self::VolumeRemoved,
         Self::FreezeRace,
         Self::CrowdKilled,
+        Self::EngineKilled,
     ];
+
+    /// Whether it takes about a minute; it has a test of its own.
+    pub fn takes_long(self) -> bool {
+        self == Self::EngineKilled
+    }
 
     /// Its name.
     pub fn name(self) -> &'static str {
@@ -57,6 +63,7 @@ impl Fault {
             Self::VolumeRemoved => "volume.removed",
             Self::FreezeRace => "freeze.race",
             Self::CrowdKilled => "crowd.killed",
+            Self::EngineKilled => "engine.killed",
         }
     }
 }
@@ -83,8 +90,12 @@ impl World {
                 self.verdict().await?;
                 self.loss_is_told(GUEST, &vm).await?;
             }
-            Fault::FreezeRace => self.freeze_race().await?,
+            Fault::FreezeRace => {
+                self.freeze_race().await?;
+                self.freeze_beyond_deadlines().await?;
+            }
             Fault::CrowdKilled => self.crowd_killed(random).await?,
+            Fault::EngineKilled => engine_killed::play(&self.settings).await?,
         }
         self.verdict().await
     }
@@ -107,84 +118,39 @@ impl World {
                 self.docker.run(args).await?;
             }
         }
+        // An engine kills what it removes: the end may be seen first.
+        let may_be = ["exited"].into_iter().filter(|_| command.contains(&"rm"));
+        let reasons: Vec<&str> = may_be.chain([reason]).collect();
+        self.comes_back(user, before.as_deref(), &reasons).await?;
+        self.verdict().await?;
+        self.command_works(user).await
+    }
+
+    /// Waits until a VM runs on another start of its container than this one, and tells why.
+    ///
+    /// # Errors
+    /// It does not, or tells another reason.
+    pub async fn comes_back(
+        &self,
+        user: &str,
+        before: Option<&str>,
+        reasons: &[&str],
+    ) -> Result<()> {
         let begun = Instant::now();
         loop {
             let row = self.row(user).await?.context("the VM is gone")?;
-            if row.state == "RUNNING" && row.machine_start != before {
-                let told = row.reason_code.as_deref();
-                // An engine kills what it removes: the end may be seen first.
-                let told_end = command.contains(&"rm") && told == Some("exited");
-                ensure!(told == Some(reason) || told_end, "the reason is {told:?}");
-                break;
+            let (state, told) = (&row.state, row.reason_code.as_deref());
+            if state == "RUNNING" && row.machine_start.as_deref() != before {
+                let is_told = told.is_some_and(|told| reasons.contains(&told));
+                ensure!(is_told, "the reason is {told:?}");
+                return Ok(());
             }
-            let (state, told) = (&row.state, &row.reason_code);
             ensure!(
                 begun.elapsed() < SOON,
                 "it is {state} ({told:?}), and not new"
             );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        self.verdict().await?;
-        self.command_works(user).await
-    }
-
-    /// Terminals are asked for while the VM is frozen again and again: what was answered with
-    /// success is there, and what was refused is not, also after the last thaw.
-    async fn freeze_race(&mut self) -> Result<()> {
-        let vm = self.bring(SLEEPER, Need::Running).await?;
-        let path = format!("/api/vms/{vm}/terminals");
-        let (mut made, mut refused) = (BTreeSet::new(), BTreeSet::new());
-        for race in 0..RACES {
-            let ask = async |nth: usize| {
-                let name = format!("race-{race}-{nth}");
-                tokio::time::sleep(Duration::from_millis(10 * nth as u64)).await;
-                let body = json!({"name": name});
-                let answer = self.call(SLEEPER, Method::POST, &path, body).await?;
-                let body = answer.body;
-                anyhow::Ok((name, answer.status, body))
-            };
-            let suspend = async {
-                for _ in 0..RACERS {
-                    let suspend = format!("/api/vms/{vm}/suspend");
-                    let tier = json!({"tier": "frozen"});
-                    self.call(SLEEPER, Method::POST, &suspend, tier).await?;
-                    tokio::time::sleep(Duration::from_millis(15)).await;
-                }
-                anyhow::Ok(())
-            };
-            let (answers, slept) = tokio::join!(join_all((0..RACERS).map(ask)), suspend);
-            slept?;
-            for answer in answers {
-                let (name, status, body) = answer?;
-                match status.as_u16() {
-                    200..300 => drop(made.insert((name, body["id"].to_string()))),
-                    _ => drop(refused.insert((name, body["code"].to_string()))),
-                }
-            }
-        }
-        self.bring(SLEEPER, Need::Running).await?;
-        self.verdict().await?;
-        let list = self.call(SLEEPER, Method::GET, &path, Value::Null).await?;
-        let list = list.ok("list terminals")?;
-        let items = list["items"].as_array().or_else(|| list.as_array());
-        let items = items.context("no list of terminals")?;
-        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let there: BTreeSet<_> = items
-            .iter()
-            .map(|it| (word(&it["name"]), it["id"].to_string()))
-            .filter(|(name, _)| name.starts_with("race-"))
-            .collect();
-        if there != made {
-            bail!("answered: {made:?}; there: {there:?}; refused: {refused:?}");
-        }
-        for (_, id) in &made {
-            let path = format!("{path}/{}", id.trim_matches('"'));
-            let closed = self
-                .call(SLEEPER, Method::DELETE, &path, Value::Null)
-                .await?;
-            closed.ok("close a terminal")?;
-        }
-        Ok(())
     }
 
     async fn crowd_killed(&mut self, random: &mut Random) -> Result<()> {

@@ -11,7 +11,7 @@ use super::world::World;
 use crate::bench::user;
 
 /// Shorter than a forgotten quiesce, which ends by itself after a minute.
-const ANSWERS: Duration = Duration::from_secs(40);
+pub const ANSWERS: Duration = Duration::from_secs(40);
 
 impl World {
     /// Plays a schedule.

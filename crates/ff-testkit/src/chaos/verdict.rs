@@ -28,10 +28,14 @@ pub struct Row {
     pub cpus: Option<f64>,
     /// Identity of its container's last start that it knows.
     pub machine_start: Option<String>,
+    /// How often it ended by itself in a row.
+    pub restarts: u32,
+    /// Number of its agent's token.
+    pub token_generation: u64,
 }
 
 /// A row of `usage_intervals`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Interval {
     /// Its VM.
     pub vm_id: String,

@@ -12,6 +12,8 @@ fn row(id: &str, user: &str, state: &str) -> Row {
         limits_pending: 0,
         cpus: None,
         machine_start: None,
+        restarts: 0,
+        token_generation: 1,
     }
 }
 

@@ -32,9 +32,9 @@ pub struct World {
     pub server: Option<Server>,
     /// Name of the VMs' image, of this world alone.
     pub image: String,
-    base: String,
+    /// What this world was made with.
+    pub settings: Settings,
     repository: String,
-    program: PathBuf,
     dir: TempDir,
     homes: BTreeMap<String, String>,
     known: BTreeSet<String>,
@@ -64,17 +64,21 @@ impl World {
             docker,
             server: None,
             image,
-            base: settings.image.clone(),
+            settings: settings.clone(),
             repository,
-            program: settings.programs.join("ff-cloud"),
             dir: tempfile::Builder::new().prefix("ff-chaos-").tempdir()?,
             homes: BTreeMap::new(),
             known: BTreeSet::new(),
         })
     }
 
+    /// The server's data directory.
+    pub fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
     fn instance(&self) -> Result<String> {
-        let file = self.dir.path().join("data/instance-id");
+        let file = self.data().join("instance-id");
         Ok(std::fs::read_to_string(file)?.trim().to_owned())
     }
 
@@ -98,7 +102,8 @@ impl World {
             image: &self.image,
             host: self.docker.host.as_deref(),
         };
-        self.server = Some(Server::start(&self.program, self.dir.path(), &start).await?);
+        let program = self.settings.programs.join("ff-cloud");
+        self.server = Some(Server::start(&program, self.dir.path(), &start).await?);
         Ok(())
     }
 
@@ -176,7 +181,7 @@ impl World {
     }
 
     async fn table<T: DeserializeOwned>(&self, sql: &str) -> Result<Vec<T>> {
-        let file = self.dir.path().join("data/cloud.db");
+        let file = self.data().join("cloud.db");
         let row = outside::sqlite_row(&file, sql, &["j"]).await?;
         let row = row.and_then(|mut row| row.pop()).context("no rows")?;
         Ok(serde_json::from_str(&row)?)
@@ -197,6 +202,8 @@ impl World {
             "limits_pending",
             "cpus",
             "machine_start",
+            "restarts",
+            "token_generation",
         ];
         let fields = columns.map(|name| format!("'{name}', {name}")).join(", ");
         self.table(&format!(
@@ -214,7 +221,11 @@ impl World {
         Ok(rows.find(|row| row.live_user_id.as_deref() == Some(user)))
     }
 
-    async fn intervals(&self) -> Result<Vec<Interval>> {
+    /// What the VMs did, as the file has it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub async fn intervals(&self) -> Result<Vec<Interval>> {
         self.table(
             "SELECT json_group_array(json_object('vm_id', vm_id, 'kind', kind, \
              'started_at', started_at, 'ended_at', ended_at)) AS j \
@@ -233,7 +244,7 @@ impl World {
             self.intervals(),
         )?;
         self.known.extend(containers.iter().map(|it| it.id.clone()));
-        let data = self.dir.path().join("data").display().to_string();
+        let data = self.data().display().to_string();
         let (inhabited, servers) = processes(&data);
         Ok(Seen {
             rows,
@@ -283,7 +294,7 @@ impl World {
                     .await?
             } else {
                 let mount = format!("ff-home-{}:/kept:ro", row.id);
-                let base = self.base.as_str();
+                let base = self.settings.image.as_str();
                 let run = ["run", "--rm", "--network", "none", "--volume", &mount];
                 let cat = ["--entrypoint", "cat", base, "/kept/kept"];
                 self.docker.run(run.into_iter().chain(cat)).await?
@@ -325,7 +336,9 @@ impl World {
             true => label,
             false => format!("{label}\nCMD [\"false\"]"),
         };
-        self.docker.derive(&self.base, &self.image, &lines).await
+        self.docker
+            .derive(&self.settings.image, &self.image, &lines)
+            .await
     }
 }
 

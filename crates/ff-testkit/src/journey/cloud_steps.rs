@@ -204,7 +204,8 @@ impl World {
         ))
     }
 
-    pub(super) fn vm_checkout(&self) -> Result<String> {
+    /// The workspace's checkout, as the VM's shell finds it.
+    pub fn vm_checkout(&self) -> Result<String> {
         let workspace = self.workspace()?;
         Ok(format!(
             "~/factory-factory/worktrees/*/workspace-{workspace}"

@@ -9,6 +9,7 @@ mod breakage;
 mod cloud_steps;
 mod desktop_steps;
 mod fixture;
+mod gateway;
 mod model;
 pub mod outside;
 pub mod process;
@@ -33,6 +34,8 @@ pub struct Options {
     pub keep: bool,
     /// The link to cut.
     pub cut: Option<Break>,
+    /// Further settings of the server, as on its command line.
+    pub settings: Vec<String>,
 }
 
 /// A step that was done and checked.
@@ -94,18 +97,28 @@ pub async fn up_to(options: Options, last: &'static str) -> Result<World, Failur
         step: "start",
         cause,
     })?;
-    for (step, act) in STEPS.iter().copied() {
-        act(&mut world)
-            .await
-            .map_err(|cause| Failure { step, cause })?;
-        if step == last {
-            return Ok(world);
+    world.go_on(last).await?;
+    Ok(world)
+}
+
+impl World {
+    /// Takes the steps that follow, up to and with the named one.
+    ///
+    /// # Errors
+    /// The first step that failed, by its name.
+    pub async fn go_on(&mut self, last: &'static str) -> Result<(), Failure> {
+        while let Some((step, act)) = STEPS.get(self.taken).copied() {
+            act(self).await.map_err(|cause| Failure { step, cause })?;
+            self.taken += 1;
+            if step == last {
+                return Ok(());
+            }
         }
+        Err(Failure {
+            step: last,
+            cause: anyhow::anyhow!("there is no such step"),
+        })
     }
-    Err(Failure {
-        step: last,
-        cause: anyhow::anyhow!("there is no such step"),
-    })
 }
 
 /// Runs every step in order, telling each one as it is done, until `interrupted` resolves.

@@ -1,39 +1,18 @@
 //! What Docker and the databases' files say, asked without the product.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 
 use super::process::Run;
 
-const INSTANCE: &str = "cloud.factory-factory.instance";
+/// Label that says which server something in Docker belongs to.
+pub(super) const INSTANCE: &str = "cloud.factory-factory.instance";
 
 fn docker<'a>(args: impl IntoIterator<Item = &'a str>) -> Run {
     Run::new("docker").args(args)
-}
-
-/// The host's address on Docker's default bridge: where VMs reach the stand-ins.
-pub async fn bridge_gateway() -> Result<IpAddr> {
-    let format = "{{with index .IPAM.Config 0}}{{.Gateway}} {{.Subnet}}{{end}}";
-    let text = docker(["network", "inspect", "bridge", "--format", format])
-        .text()
-        .await?;
-    let mut words = text
-        .split_whitespace()
-        .filter(|word| *word != "<no" && *word != "value>");
-    let first = words.next().context("Docker's bridge has no address")?;
-    if let Ok(gateway) = first.parse() {
-        return Ok(gateway);
-    }
-    // An engine of its own choosing leaves the gateway out; it is the subnet's first address.
-    let network = first.split('/').next().unwrap_or(first);
-    match network.parse()? {
-        IpAddr::V4(v4) => Ok(IpAddr::V4((u32::from(v4) + 1).into())),
-        v6 => Ok(v6),
-    }
 }
 
 /// Containers, volumes and networks of one server.
@@ -54,43 +33,72 @@ pub async fn labelled(instance: &str) -> Result<Vec<String>> {
     Ok(all)
 }
 
-/// Removes containers, volumes and networks of one server, until two looks in a row find none: a
-/// call the server made last may still be under way. Blocks: it also runs when a test has failed.
+/// Removes what one server has in the machine's engine; as [`remove_of`].
 ///
 /// # Errors
-/// Docker refuses.
+/// As there.
 pub fn remove_labelled(instance: &str) -> Result<()> {
+    remove_of(None, instance)
+}
+
+/// Removes containers, volumes and networks of one server, and its names for images, until two
+/// looks in a row find none: a call the server made last may still be under way. Blocks: it also
+/// runs when a test has failed.
+///
+/// # Errors
+/// Docker cannot be run, or what is removed comes back.
+pub fn remove_of(host: Option<&str>, instance: &str) -> Result<()> {
     let mut empty = 0;
     for _ in 0..20 {
-        empty = if remove_once(instance)? { 0 } else { empty + 1 };
+        empty = match remove_once(host, instance)? {
+            true => 0,
+            false => empty + 1,
+        };
         if empty == 2 {
             return Ok(());
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-    bail!("containers or volumes of {instance} keep coming back")
+    bail!("containers, volumes or names of images of {instance} keep coming back")
 }
 
 /// Removes what is there now; `false` when that is nothing.
-fn remove_once(instance: &str) -> Result<bool> {
-    let filter = format!("label={INSTANCE}={instance}");
-    let kinds: [(&[&str], &[&str]); 3] = [
-        (&["ps", "--all", "--quiet"], &["rm", "--force", "--volumes"]),
-        (&["volume", "ls", "--quiet"], &["volume", "rm", "--force"]),
-        (&["network", "ls", "--quiet"], &["network", "rm"]),
+fn remove_once(host: Option<&str>, instance: &str) -> Result<bool> {
+    let label = format!("label={INSTANCE}={instance}");
+    let kept = format!("reference=ff-kept-{instance}");
+    let kinds: [(&[&str], &str, &[&str]); 4] = [
+        (
+            &["ps", "--all", "--quiet"],
+            &label,
+            &["rm", "--force", "--volumes"],
+        ),
+        (
+            &["volume", "ls", "--quiet"],
+            &label,
+            &["volume", "rm", "--force"],
+        ),
+        (&["network", "ls", "--quiet"], &label, &["network", "rm"]),
+        // By their names: the image itself may have others.
+        (
+            &["images", "--format", "{{.Repository}}:{{.Tag}}"],
+            &kept,
+            &["rmi"],
+        ),
     ];
-    let docker = |args: &[&str]| std::process::Command::new("docker").args(args).output();
+    let docker = |args: &[&str]| {
+        let mut command = std::process::Command::new("docker");
+        if let Some(host) = host {
+            command.env("DOCKER_HOST", host);
+        }
+        command.args(args).output()
+    };
     let mut any = false;
-    for (list, remove) in kinds {
-        let found = docker(&[list, &["--filter", &filter]].concat())?;
+    for (list, filter, remove) in kinds {
+        let found = docker(&[list, &["--filter", filter]].concat())?;
         for name in String::from_utf8_lossy(&found.stdout).lines() {
             any = true;
-            let removed = docker(&[remove, &[name]].concat())?;
-            ensure!(
-                removed.status.success(),
-                "{}",
-                String::from_utf8_lossy(&removed.stderr)
-            );
+            // What cannot be removed yet is there at the next look.
+            docker(&[remove, &[name]].concat())?;
         }
     }
     Ok(any)

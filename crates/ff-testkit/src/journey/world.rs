@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use ff_client::{Auth, CloudClient};
-use ff_protocol::UserId;
+use ff_protocol::{UserId, VmId};
 use tempfile::TempDir;
 use tokio::process::Child;
 
@@ -15,7 +15,7 @@ use super::breakage::{Break, Corruptor};
 use super::model::NoteTaker;
 use super::outside;
 use super::process::{self, Run};
-use super::{Options, fixture::Fixture};
+use super::{Options, fixture::Fixture, gateway::Gateway};
 use crate::github::{GitHub, GitHubConfig, GitHubFault};
 use crate::messages::{DEFAULT_API_KEY, Fault, MessagesApi, MessagesConfig};
 
@@ -39,6 +39,9 @@ pub struct World {
     pub(super) workspace: Option<String>,
     pub(super) session: Option<String>,
     pub(super) cloud_commit: Option<String>,
+    /// Steps taken.
+    pub(super) taken: usize,
+    gateway: Option<Gateway>,
     keep: bool,
 }
 
@@ -59,15 +62,22 @@ impl World {
             workspace: None,
             session: None,
             cloud_commit: None,
+            taken: 0,
+            gateway: None,
             keep: false,
         })
     }
 
     /// Starts the stand-ins and the server.
     pub(super) async fn start(&mut self) -> Result<String> {
-        let gateway = outside::bridge_gateway()
-            .await
-            .unwrap_or(IpAddr::from([127, 0, 0, 1]));
+        let gateway = match Gateway::open().await {
+            Ok((gateway, address)) => {
+                self.gateway = Some(gateway);
+                address
+            }
+            // The step that needs Docker is to say that it is not there.
+            Err(_) => IpAddr::from([127, 0, 0, 1]),
+        };
         let config = MessagesConfig {
             api_key: DEFAULT_API_KEY.to_owned(),
             script: Arc::new(NoteTaker),
@@ -80,7 +90,7 @@ impl World {
             ..GitHubConfig::default()
         })
         .await
-        .with_context(|| format!("the GitHub stand-in needs {bind}: is another demo running?"))?;
+        .with_context(|| format!("the GitHub stand-in needs {bind}"))?;
         match self.options.cut {
             Some(Break::ApiAnswers500) => messages.set_fault(Some(Fault::Status(500))),
             Some(Break::GitAnswers401) => github.set_fault(Some(GitHubFault::GitRejectsLogin)),
@@ -111,7 +121,8 @@ impl World {
             .arg("--data-dir")
             .arg(self.server_dir())
             .arg("--vm-extra-ca")
-            .arg(authority);
+            .arg(authority)
+            .args(&self.options.settings);
         for host in ["github.com", "api.github.com"] {
             command
                 .arg("--vm-extra-host")
@@ -205,6 +216,12 @@ impl World {
             .context("there is no VM")
     }
 
+    /// Id of the VM.
+    pub fn vm(&self) -> Result<VmId> {
+        let vm = self.vm.as_ref().context("there is no VM")?;
+        Ok(vm.vm_id.parse()?)
+    }
+
     /// Id of the workspace.
     pub fn workspace(&self) -> Result<&str> {
         self.workspace.as_deref().context("there is no workspace")
@@ -229,8 +246,8 @@ impl World {
 
     /// Removes the VM as a user would, and sees that Docker knows nothing of it any more.
     pub(super) async fn remove(&mut self) -> Result<String> {
-        let vm = self.vm.as_ref().context("there is no VM")?;
-        self.client()?.delete_vm(&vm.vm_id.parse()?).await?;
+        let vm = self.vm()?;
+        self.client()?.delete_vm(&vm).await?;
         let instance = self.instance().context("the server has no instance id")?;
         let left = outside::labelled(&instance).await?;
         ensure!(left.is_empty(), "Docker still has {left:?}");

@@ -14,5 +14,6 @@ pub fn options() -> Options {
         image,
         keep: false,
         cut: None,
+        settings: Vec::new(),
     }
 }

@@ -17,6 +17,8 @@ pub struct Facts {
     pub orphan: bool,
     /// Its state has lasted beyond its deadline.
     pub overdue: bool,
+    /// It failed for no other reason than that the provider did not answer.
+    pub unanswered: bool,
 }
 
 /// What to do about a VM.
@@ -44,6 +46,8 @@ pub enum Action {
     NoteStopped,
     /// Its home is gone.
     LoseHome,
+    /// Wake it after all: it was to wake, and the provider did not answer.
+    TryAgain,
 }
 
 /// Decides.
@@ -68,6 +72,7 @@ pub fn action(facts: Facts) -> Action {
             Some(Power::On) => Action::Thaw,
             _ => Action::Nothing,
         },
+        Failed if facts.unanswered => Action::TryAgain,
         Stopped | Failed if !off => Action::StopMachine,
         Stopped | Failed | Pooled => Action::Nothing,
     }
@@ -99,6 +104,7 @@ mod tests {
             home_lost: false,
             orphan: false,
             overdue: false,
+            unanswered: false,
         }
     }
 
@@ -134,6 +140,17 @@ mod tests {
             (Failed, Some(Power::On), Action::StopMachine),
         ] {
             assert_eq!(action(of(state, power)), expected, "{state:?} {power:?}");
+        }
+    }
+
+    #[test]
+    fn what_failed_for_want_of_an_answer_is_tried_again_whatever_its_machine_does() {
+        for power in POWERS {
+            let facts = Facts {
+                unanswered: true,
+                ..of(VmState::Failed, power)
+            };
+            assert_eq!(action(facts), Action::TryAgain, "{power:?}");
         }
     }
 

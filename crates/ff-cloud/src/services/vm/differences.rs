@@ -7,6 +7,7 @@ use ff_protocol::{Timestamp, VmId};
 use serde::Serialize;
 
 use super::action::{Action, Facts, action};
+use super::failure;
 use super::view::word;
 use crate::compute::{Belonging, BelongingKind, Machine, Power};
 use crate::db::entity::vm::Model;
@@ -133,6 +134,7 @@ fn of_row(row: &Model, power: Option<Power>, home: bool, now: Timestamp) -> Opti
         home_lost: row.has_home && !home,
         orphan: false,
         overdue: row.deadline_at.is_some_and(|deadline| deadline < now),
+        unanswered: failure::unanswered(row),
     };
     let off = matches!(power, None | Some(Power::Off { .. }));
     let settled = matches!(state, VmState::Running | VmState::Frozen | VmState::Stopped);
@@ -148,6 +150,7 @@ fn of_row(row: &Model, power: Option<Power>, home: bool, now: Timestamp) -> Opti
     match (action(facts), power) {
         // Removals, and what somebody works on, take their time.
         (Action::Nothing | Action::Watch | Action::Remove | Action::Drive, _) => None,
+        (Action::TryAgain, _) => None,
         (Action::NoteEnded | Action::NoteStopped, None) => {
             let text = format!(
                 "it is {} and has no container; one is made on its home",

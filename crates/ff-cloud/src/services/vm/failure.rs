@@ -3,6 +3,7 @@
 use ff_protocol::{ErrorCode, Problem};
 
 use crate::compute::{ComputeError, WHEN_AGENT_FAILED, WHEN_FAILED, WHEN_UNAVAILABLE};
+use crate::db::entity::vm::Model;
 use crate::error::{Error, chain};
 
 macro_rules! causes {
@@ -55,6 +56,12 @@ causes! {
     Interrupted = "interrupted";
     /// A fault of ours.
     Internal = "internal";
+}
+
+/// Whether the last thing that kept a user's VM from its way is that the provider did not answer.
+/// (Those of the pool are replaced.)
+pub fn unanswered(row: &Model) -> bool {
+    row.user_id.is_some() && row.reason_code.as_deref() == Some(Cause::Compute.as_str())
 }
 
 /// A failure with its cause.

@@ -10,7 +10,7 @@ use ff_protocol::{Timestamp, VmId};
 use futures_util::StreamExt;
 
 use super::action::{Action, Facts, action};
-use super::failure::Cause;
+use super::failure::{self, Cause};
 use super::{PAGE, STOP_GRACE, VmService, view};
 use crate::compute::{BelongingKind, Machine};
 use crate::db::entity::vm::Model;
@@ -184,6 +184,7 @@ impl VmService {
             home_lost: row.has_home && !home,
             orphan: row.updated_at < booted,
             overdue: row.deadline_at.is_some_and(|deadline| deadline < now),
+            unanswered: failure::unanswered(row),
         }
     }
 
@@ -221,7 +222,7 @@ impl VmService {
                 drop(driving);
                 self.note_ended(id).await
             }
-            Action::Thaw => {
+            Action::Thaw | Action::TryAgain => {
                 drop(driving);
                 self.resume(&row, super::RESTART).await.map(|_| ())
             }

@@ -138,12 +138,11 @@ impl VmService {
         if let Err(error) = slept {
             // It may have worked all the same: look, and let the agent go on if it runs.
             tracing::warn!(vm = %id, %error, "the VM could not be put to sleep");
-            let power = self
-                .0
-                .provider
-                .inspect(id)
-                .await?
-                .map(|machine| machine.power);
+            let power = match self.0.provider.inspect(id).await {
+                Ok(machine) => machine.map(|machine| machine.power),
+                // It does not tell: then it has hardly done it.
+                Err(_) => Some(Power::On),
+            };
             match (power, ask.tier) {
                 (Some(Power::On), _) => {
                     let _ = agent.release(&quiesce.id, AGENT_CALL).await;

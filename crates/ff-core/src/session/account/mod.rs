@@ -110,8 +110,8 @@ impl Slot {
         self.login
     }
 
-    /// Whether others wait while it is held.
-    pub fn is_exclusive(&self) -> bool {
+    /// Whether others wait for it: then the CLI may be renewing the login.
+    pub fn is_only(&self) -> bool {
         self.number.is_some()
     }
 

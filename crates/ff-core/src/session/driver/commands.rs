@@ -125,7 +125,12 @@ impl Driver {
         }
         self.turn.cut(cut);
         cli.send(&protocol::interrupt(&uuid::Uuid::new_v4().to_string()));
-        let limit = Instant::now() + self.shared.limits.interrupt;
+        let limits = &self.shared.limits;
+        let limit = match self.leave.may_renew() {
+            true => limits.interrupt.max(limits.renewal),
+            false => limits.interrupt,
+        };
+        let limit = Instant::now() + limit;
         self.timers.step.get_or_insert((limit, Step::Terminate));
     }
 }

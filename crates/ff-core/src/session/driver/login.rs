@@ -46,9 +46,9 @@ impl Leave {
         }
     }
 
-    /// Whether others wait while this session uses the login: its CLI may be the one that renews it.
-    pub(super) fn is_exclusive(&self) -> bool {
-        matches!(self, Self::Held(slot) if slot.is_exclusive())
+    /// Whether the CLI that was given it may be renewing the login.
+    pub(super) fn may_renew(&self) -> bool {
+        matches!(self, Self::Held(slot) if slot.is_only())
     }
 
     /// Gives it back, if it is there.

@@ -135,10 +135,11 @@ pub(super) struct Limits {
     pub(super) control: Duration,
     /// From an interrupt to the end of the turn.
     pub(super) interrupt: Duration,
+    /// The same while the CLI may be renewing the login: one that is killed then takes it along.
+    /// The CLI gives the token host 30 s.
+    pub(super) renewal: Duration,
     /// From the end of stdin to the end of the process.
     pub(super) exit: Duration,
-    /// The same, for a CLI that may be renewing the login.
-    pub(super) renewal: Duration,
     /// From SIGTERM to SIGKILL, and from there to giving up.
     pub(super) terminate: Duration,
     /// From the end of a background task to the turn the CLI starts about it.
@@ -153,8 +154,8 @@ impl Default for Limits {
             silence: Duration::from_secs(30 * 60),
             control: Duration::from_secs(30),
             interrupt: Duration::from_secs(10),
+            renewal: Duration::from_secs(35),
             exit: Duration::from_secs(3),
-            renewal: Duration::from_secs(15),
             terminate: Duration::from_secs(2),
             follow_up: Duration::from_secs(2),
         }

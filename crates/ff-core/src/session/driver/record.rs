@@ -87,7 +87,7 @@ impl Driver {
         let closing = self.ending == Some(Ending::Stop) && !self.turn.is_running();
         if closing && cli.close_stdin() {
             // A CLI that is killed while it renews the login takes it along.
-            let exit = match self.leave.is_exclusive() {
+            let exit = match self.leave.may_renew() {
                 true => self.shared.limits.renewal,
                 false => self.shared.limits.exit,
             };

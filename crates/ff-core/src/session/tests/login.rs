@@ -4,12 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use ff_protocol::session::{EntryKind, Session, TurnOutcome};
+use ff_protocol::session::{EntryKind, Session, SessionStatus, TurnOutcome};
 use ff_testkit::login::{Credentials, LoginStage, Refresh};
 use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
 
 use super::world::{World, quick, until};
+use crate::clock;
 use crate::session::account::LoginState;
 use crate::session::driver::Limits;
 use crate::session::{Event, Sessions};
@@ -233,5 +234,29 @@ async fn a_message_that_met_another_ones_renewal_goes_again_under_a_new_uuid() {
         [],
         "it is done"
     );
+    world.sessions.shutdown().await;
+}
+
+const SLOW_TO_OBEY: &str = r#"
+on_user() { touch "$here/sent"; }
+on_interrupt() { sleep 1; aborted "$current"; }
+"#;
+
+#[tokio::test]
+async fn an_interrupt_does_not_kill_a_cli_that_may_be_renewing_the_login() {
+    let world = World::with(SLOW_TO_OBEY, quick(), |config| {
+        let soon = clock::now().timestamp_millis() + 60_000;
+        let text = format!(r#"{{"claudeAiOauth":{{"expiresAt":{soon}}}}}"#);
+        fs::create_dir(config.home.join(".claude")).unwrap();
+        fs::write(config.home.join(".claude/.credentials.json"), text).unwrap();
+    })
+    .await;
+    let session = world.start("hello").await;
+    exists(&world.dir.path().join("sent")).await;
+    let workspace = &world.workspace;
+    let interrupted = world.sessions.interrupt(workspace, &session.id, None).await;
+    let row = interrupted.unwrap();
+    assert_eq!(row.last_turn.unwrap().outcome, TurnOutcome::Interrupted);
+    assert_eq!((row.status, row.error), (SessionStatus::Running, None));
     world.sessions.shutdown().await;
 }
