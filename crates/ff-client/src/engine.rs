@@ -57,7 +57,7 @@ impl EngineClient {
         waking
     }
 
-    fn read(&self, path: String) -> String {
+    pub(crate) fn read(&self, path: String) -> String {
         match self.wake {
             true => path + "?wake=true",
             false => path,
@@ -161,7 +161,7 @@ impl EngineClient {
     }
 }
 
-fn sessions(workspace: &WorkspaceId) -> String {
+pub(crate) fn sessions(workspace: &WorkspaceId) -> String {
     format!("/api/workspaces/{workspace}/sessions")
 }
 

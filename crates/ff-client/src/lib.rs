@@ -16,6 +16,7 @@ pub mod raw;
 pub mod secret;
 pub mod socket;
 
+mod conversation;
 mod http;
 mod ndjson;
 mod transfer;

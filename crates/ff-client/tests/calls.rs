@@ -18,6 +18,7 @@ use axum::routing::{get, put};
 use ff_client::raw::RawRequest;
 use ff_client::{AgentClient, Auth, ByteStream, ClientError, CloudClient, Secret, proof};
 use ff_protocol::agent::{DEADLINE_HEADER, Hello, REPORTS_PATH};
+use ff_protocol::session::Configure;
 use ff_protocol::{ErrorCode, HandoffId, PROTOCOL_GENERATION, Problem, VmId};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -305,4 +306,46 @@ async fn reports_go_on_until_the_agent_ends_them() {
     for report in reports {
         assert_eq!(report.unwrap().vm_id.as_str(), "vm-1");
     }
+}
+
+#[tokio::test]
+async fn a_session_is_changed_and_asked_by_its_paths() {
+    async fn echo(request: axum::extract::Request) -> Json<Value> {
+        let line = format!("{} {}", request.method(), request.uri());
+        let body = axum::body::to_bytes(request.into_body(), 1 << 16);
+        let body = String::from_utf8(body.await.unwrap().to_vec()).unwrap();
+        Json(match line.split('/').next_back().unwrap() {
+            rest if rest.starts_with("messages") || rest.starts_with("requests") => {
+                json!({"items": [], "next": line.contains("messages").then_some(line)})
+            }
+            rest if rest.starts_with("capabilities") => json!({"cliVersion": line}),
+            _ => json!({"id": "s", "workspaceId": "w", "workflow": "followup",
+                "permissions": "STRICT", "status": "IDLE", "activity": "idle",
+                "providerSessionId": format!("{line} {body}"),
+                "createdAt": "2026-01-01T00:00:00Z", "updatedAt": "2026-01-01T00:00:00Z"}),
+        })
+    }
+    let server = Server::start(Router::new().fallback(echo)).await;
+    let client = server.client();
+    let engine = client.engine();
+    let (w, s) = ("w".parse().unwrap(), "s".parse().unwrap());
+    let change = Configure {
+        model: Some("m".into()),
+        ..Configure::default()
+    };
+    let changed = engine.configure(&w, &s, &change).await.unwrap();
+    let base = "/api/workspaces/w/sessions/s";
+    let line = format!(r#"PATCH {base} {{"model":"m"}}"#);
+    assert_eq!(changed.provider_session_id, line);
+    let resumed = engine.resume(&w, &s).await.unwrap();
+    assert_eq!(resumed.provider_session_id, format!("POST {base}/resume "));
+    let closed = engine.close_session(&w, &s).await.unwrap();
+    assert_eq!(closed.provider_session_id, format!("POST {base}/close "));
+    let page = engine.messages(&w, &s, 7, 20).await.unwrap();
+    let line = format!("GET {base}/messages?after=7&limit=20");
+    assert_eq!(page.next, Some(line));
+    let offered = engine.waking().capabilities(&w, &s).await.unwrap();
+    let line = format!("GET {base}/capabilities?wake=true");
+    assert_eq!(offered.cli_version, Some(line));
+    assert!(engine.requests(&w, &s).await.unwrap().is_empty());
 }

@@ -15,11 +15,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
-use ff_client::socket::{TerminalEvent, TerminalOptions, WorkspaceEvent};
+use ff_client::socket::{TerminalEvent, TerminalOptions, WorkspaceEvent, WorkspaceSocket};
 use ff_client::{ClientError, TerminalPlace};
-use ff_protocol::close;
-use ff_protocol::socket::WorkspaceFrame;
+use ff_protocol::socket::{ClientFrame, WorkspaceFrame};
 use ff_protocol::terminal::{ServerControl, Size, decode_frame, encode_frame};
+use ff_protocol::{ClientId, ErrorCode, Problem, close};
 use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
 
@@ -264,7 +264,7 @@ async fn a_workspace_is_followed_from_where_it_was() {
                         }
                         other => panic!("{other:?}"),
                     },
-                    Ok(WorkspaceEvent::Reconnecting(_)) => {}
+                    Ok(WorkspaceEvent::Reconnecting(_) | WorkspaceEvent::Suspended) => {}
                     Err(error) => panic!("{error}"),
                 }
             }
@@ -288,4 +288,142 @@ async fn a_workspace_is_followed_from_where_it_was() {
     };
     tokio::join!(following, serving);
     assert_eq!(*seen.lock().await, [1, 2, 3, 4]);
+}
+
+async fn said(socket: &mut WebSocket) -> serde_json::Value {
+    loop {
+        match within(socket.recv()).await.unwrap().unwrap() {
+            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+            Message::Close(_) => panic!("closed"),
+            _ => {}
+        }
+    }
+}
+
+fn message(text: &str) -> ClientFrame {
+    ClientFrame::UserMessage {
+        id: ClientId::generate(),
+        session_id: "s".parse().unwrap(),
+        text: text.into(),
+    }
+}
+
+/// Reads on until the socket is over.
+fn drained(mut events: WorkspaceSocket) -> tokio::task::JoinHandle<Vec<String>> {
+    tokio::spawn(async move {
+        let mut seen = Vec::new();
+        while let Some(event) = within(events.next()).await {
+            seen.push(format!("{event:?}"));
+        }
+        seen
+    })
+}
+
+async fn close(socket: &mut WebSocket, code: u16) {
+    let frame = CloseFrame {
+        code,
+        reason: "".into(),
+    };
+    socket.send(Message::Close(Some(frame))).await.unwrap();
+    while let Some(Ok(_)) = within(socket.recv()).await {}
+}
+
+#[tokio::test]
+async fn what_was_said_and_not_answered_is_said_again_under_the_same_id() {
+    let (server, mut connections) = server().await;
+    let client = server.client();
+    let events = client.engine().follow(&"w".parse().unwrap(), None).await;
+    let events = events.unwrap();
+    let sender = events.sender();
+    let reading = drained(events);
+
+    let (_, mut socket) = within(connections.recv()).await.unwrap();
+    let (first, second) = (message("one"), message("two"));
+    let saying = |frame: ClientFrame| {
+        let sender = sender.clone();
+        tokio::spawn(async move { sender.send(frame).await })
+    };
+    let told_first = saying(first.clone());
+    assert_eq!(said(&mut socket).await, json!(first));
+    let told_second = saying(second.clone());
+    assert_eq!(said(&mut socket).await, json!(second));
+    let accepted = json!({"type": "accepted", "id": first.id()});
+    socket.send(frame(&accepted)).await.unwrap();
+    within(told_first).await.unwrap().unwrap();
+    drop(socket);
+
+    let (_, mut socket) = within(connections.recv()).await.unwrap();
+    assert_eq!(said(&mut socket).await, json!(second));
+    let problem = Problem::new(ErrorCode::Conflict, "not now");
+    let rejected = json!({"type": "rejected", "id": second.id(), "problem": problem});
+    socket.send(frame(&rejected)).await.unwrap();
+    let error = within(told_second).await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::Conflict));
+
+    close(&mut socket, close::DONE).await;
+    let seen = within(reading).await.unwrap();
+    assert!(
+        seen[0].contains("Accepted") && seen[1].contains("Reconnecting"),
+        "{seen:?}"
+    );
+    let error = sender.send(message("late")).await.unwrap_err();
+    assert!(matches!(error, ClientError::Closed { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_followed_vm_that_sleeps_is_woken_by_what_is_said() {
+    let (server, mut connections) = server().await;
+    let client = server.client();
+    let mut events = client
+        .engine()
+        .follow(&"w".parse().unwrap(), None)
+        .await
+        .unwrap();
+    let (_, mut socket) = within(connections.recv()).await.unwrap();
+    close(&mut socket, close::SUSPENDED).await;
+    assert!(matches!(
+        within(events.next()).await,
+        Some(Ok(WorkspaceEvent::Suspended))
+    ));
+    assert!(connections.try_recv().is_err());
+    let sender = events.sender();
+    let reading = drained(events);
+    let hello = message("hello");
+    let telling = {
+        let hello = hello.clone();
+        tokio::spawn(async move { sender.send(hello).await })
+    };
+    let (_, mut socket) = within(connections.recv()).await.unwrap();
+    assert_eq!(said(&mut socket).await, json!(hello));
+    let accepted = json!({"type": "accepted", "id": hello.id()});
+    socket.send(frame(&accepted)).await.unwrap();
+    within(telling).await.unwrap().unwrap();
+    close(&mut socket, close::DONE).await;
+    within(reading).await.unwrap();
+}
+
+#[tokio::test]
+async fn questions_and_permission_requests_are_entries_too() {
+    let (server, mut connections) = server().await;
+    let client = server.client();
+    let events = client.engine().follow(&"w".parse().unwrap(), None).await;
+    let reading = drained(events.unwrap());
+    let (_, mut socket) = within(connections.recv()).await.unwrap();
+    let snapshot = json!({"type": "messages_snapshot", "workspaceId": "w", "journal": "j",
+        "messages": [], "sessions": []});
+    socket.send(frame(&snapshot)).await.unwrap();
+    for (kind, seq) in [("user_question", 1), ("permission_request", 2)] {
+        let asked = json!({"type": kind, "entry": entry(seq)});
+        socket.send(frame(&asked)).await.unwrap();
+        socket.send(frame(&asked)).await.unwrap();
+    }
+    socket
+        .send(frame(&json!({"type": "lagged"})))
+        .await
+        .unwrap();
+    let (query, mut socket) = within(connections.recv()).await.unwrap();
+    assert_eq!(query, "after=j:2");
+    close(&mut socket, close::DONE).await;
+    let seen = within(reading).await.unwrap();
+    assert_eq!(seen.len(), 4, "{seen:?}");
 }

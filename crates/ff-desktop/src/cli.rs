@@ -50,6 +50,10 @@ pub enum Command {
     /// Conversations with the Claude CLI in a workspace
     #[command(subcommand)]
     Session(SessionCommand),
+    /// Talk with the Claude CLI in a workspace
+    Chat(ChatArgs),
+    /// Run the sessions of this machine for all other ff commands, until Ctrl-C
+    Serve(ServeArgs),
 }
 
 /// Commands on projects.
@@ -131,6 +135,44 @@ pub struct TerminalArgs {
     pub name: Option<String>,
 }
 
+/// Arguments of `ff chat`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "On a terminal: /help lists what can be said. Ctrl-C interrupts the turn, a second one leaves; a backslash at the end \
+    of a line continues it.\n\
+    Without one: each line of stdin is a prompt, and what the CLI asks is refused unless --allow is given."
+)]
+pub struct ChatArgs {
+    /// Workspace: id, beginning of an id (4 characters or more), or name
+    pub workspace: String,
+    /// Session: id, beginning of an id (4 characters or more), or name; without it the one used last
+    #[arg(long, short)]
+    pub session: Option<String>,
+    /// Begin another conversation
+    #[arg(long, conflicts_with = "session")]
+    pub new: bool,
+    /// Model, as the Claude CLI takes it
+    #[arg(long)]
+    pub model: Option<String>,
+    /// How permission requests are met
+    #[arg(long, value_enum)]
+    pub permissions: Option<Permissions>,
+    /// Where nobody can be asked: let tools run and plans be carried out
+    #[arg(long, conflicts_with = "deny")]
+    pub allow: bool,
+    /// Where nobody can be asked: refuse (the default)
+    #[arg(long)]
+    pub deny: bool,
+}
+
+/// Arguments of `ff serve`.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+}
+
 /// Commands on sessions.
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
@@ -201,7 +243,7 @@ pub struct Stay {
     /// Show the answer as it comes, until the turn ends (the default)
     #[arg(long, conflicts_with = "detach")]
     pub follow: bool,
-    /// Return at once; only for a workspace in the cloud
+    /// Return at once; for a workspace in the cloud, or under `ff serve`
     #[arg(long)]
     pub detach: bool,
 }
@@ -275,6 +317,10 @@ mod tests {
             "ff session answer w s r",
             "ff session answer w s r --allow --deny",
             "ff session answer w s r --allow --message no",
+            "ff chat",
+            "ff chat w --session s --new",
+            "ff chat w --allow --deny",
+            "ff serve --port 70000",
         ] {
             assert!(
                 Cli::try_parse_from(line.split(' ')).is_err(),
@@ -295,6 +341,10 @@ mod tests {
             "ff session send w s --prompt - --detach",
             "ff session answer w s r --allow --choose Which?=red --choose Why?=so",
             "ff session answer w s r --deny --message no",
+            "ff chat w",
+            "ff chat w --new --model m --permissions strict --deny",
+            "ff chat w --session s --allow --json",
+            "ff serve --port 4242",
         ] {
             let parsed = Cli::try_parse_from(line.split(' '));
             assert!(parsed.is_ok(), "`{line}`: {}", parsed.unwrap_err());

@@ -17,6 +17,7 @@ use crate::locks::{self, Lock};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::settings::{Cloud, Settings};
+use crate::stop::Interrupts;
 
 /// Directory names under the XDG directories.
 const APP: &str = "factory-factory";
@@ -51,6 +52,7 @@ pub struct Context {
     store: OnceCell<Store>,
     core: OnceCell<(Core, Option<Lock>)>,
     stop: CancellationToken,
+    interrupts: Interrupts,
 }
 
 impl Context {
@@ -74,12 +76,18 @@ impl Context {
             store: OnceCell::new(),
             core: OnceCell::new(),
             stop: CancellationToken::new(),
+            interrupts: Interrupts::default(),
         })
     }
 
     /// Cancelled when the user or the system tells us to stop.
     pub fn stop(&self) -> &CancellationToken {
         &self.stop
+    }
+
+    /// Ctrl-C, for a command that has another use for it.
+    pub fn interrupts(&self) -> &Interrupts {
+        &self.interrupts
     }
 
     /// Holds the local records.
@@ -146,7 +154,7 @@ impl Context {
         let lock = locks::take_soon(&self.data_dir, ENGINE).await?;
         Ok(lock.ok_or_else(|| {
             Failure::new(Exit::Refused, "another ff runs a session on this machine")
-                .hint("wait until it ends, or interrupt it there with Ctrl-C")
+                .hint("wait until it ends, or interrupt it there with Ctrl-C; under `ff serve` they go side by side")
                 .next("ff workspace list")
         })?)
     }

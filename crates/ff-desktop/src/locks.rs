@@ -26,6 +26,16 @@ pub fn try_take(data_dir: &Path, name: &str) -> anyhow::Result<Option<Lock>> {
     taken_or_busy(file, taken, name)
 }
 
+/// Whether another process holds the named lock. Asking takes it from nobody.
+///
+/// # Errors
+/// The lock's file cannot be made.
+pub fn is_held(data_dir: &Path, name: &str) -> anyhow::Result<bool> {
+    let file = open(data_dir, name)?;
+    let shared = file.try_lock_shared();
+    Ok(taken_or_busy(file, shared, name)?.is_none())
+}
+
 /// Takes the named lock, or nothing if others still hold it after a few seconds.
 ///
 /// # Errors
@@ -76,9 +86,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let first = try_take(dir.path(), "a").unwrap();
         assert!(first.is_some());
+        assert!(is_held(dir.path(), "a").unwrap());
         assert!(try_take(dir.path(), "a").unwrap().is_none());
         assert!(try_take(dir.path(), "b").unwrap().is_some());
         drop(first);
+        assert!(!is_held(dir.path(), "a").unwrap());
         assert!(try_take(dir.path(), "a").unwrap().is_some());
     }
 }

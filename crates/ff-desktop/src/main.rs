@@ -1,6 +1,8 @@
 //! `ff`: workspaces on this machine, and their way to the cloud and back.
 
 mod address;
+mod chat;
+mod clean;
 mod cli;
 mod commands;
 mod context;
@@ -11,6 +13,7 @@ mod locks;
 mod moving;
 mod output;
 mod progress;
+mod serving;
 mod session;
 mod settings;
 mod stop;
@@ -45,7 +48,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new()?;
     let context = Context::new(cli.json)?;
     runtime.block_on(async {
-        let signals = tokio::spawn(stop::watch(context.stop().clone()));
+        let signals = tokio::spawn(stop::watch(
+            context.stop().clone(),
+            context.interrupts().clone(),
+        ));
         let result = commands::run(&context, cli.command).await;
         context.close().await;
         signals.abort();

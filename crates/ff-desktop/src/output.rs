@@ -42,6 +42,16 @@ impl Output {
         write_out(rendered.as_bytes())
     }
 
+    /// Prints a value as one line of JSON.
+    ///
+    /// # Errors
+    /// As [`Self::result`].
+    pub fn line<T: Serialize>(self, value: &T) -> anyhow::Result<()> {
+        let mut line = serde_json::to_string(value)?;
+        line.push('\n');
+        write_out(line.as_bytes())
+    }
+
     /// Tells people something on the way; never part of the result.
     pub fn say(self, text: impl AsRef<str>) {
         say(text);
@@ -93,6 +103,18 @@ pub fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
 /// Whether a person sits at both ends: stdin and stdout are terminals.
 pub fn interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Whether stdout is a terminal that understands escape sequences.
+pub fn is_screen() -> bool {
+    let term = std::env::var_os("TERM").filter(|term| !term.is_empty());
+    std::io::stdout().is_terminal() && term.is_some_and(|term| term != "dumb")
+}
+
+/// Whether stdout is a terminal that shows colours, and its user wants them.
+pub fn in_colour() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    is_screen() && !unwanted
 }
 
 fn ignore_gone(result: std::io::Result<()>) -> anyhow::Result<()> {

@@ -4,5 +4,6 @@ pub mod attach;
 pub mod detach;
 pub mod input;
 pub mod line;
+pub mod lines;
 pub mod raw;
 pub mod shell;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::Desktop;
 use common::cloud::{Cloud, Reply, Request};
+use common::served::{Served, until};
 use serde_json::{Value, json};
 
 /// What the server does at the commit, and whether it took place.
@@ -222,4 +223,29 @@ fn an_unknown_outcome_keeps_both_sides_off_until_the_server_tells() {
 
     committed.store(true, Ordering::SeqCst);
     assert_eq!(place(&desktop), ("CLOUD".into(), false, 2));
+}
+
+#[test]
+fn what_idles_under_serve_ends_in_order_and_what_works_stops_the_move() {
+    let cloud = receiver(Commit::Answers, &Arc::default());
+    let desktop = Desktop::with_cli();
+    desktop.ok(&["cloud", "connect", &cloud.url()]);
+    let served = Served::on(&desktop);
+    desktop.ok(&["session", "start", "demo", "--prompt", "HANG", "--detach"]);
+    until("it works", || desktop.has_heard("HANG"));
+    desktop
+        .ff(&["send", "demo"])
+        .failed(4, &["in the middle of a turn"]);
+    assert_eq!(place(&desktop), ("DESKTOP".into(), false, 1));
+    let sessions = desktop.json(&["session", "list", "demo"]);
+    let id = sessions[0]["id"].as_str().unwrap();
+    desktop.ok(&["session", "interrupt", "demo", id]);
+    assert!(desktop.processes()[0].1, "its process idles");
+    desktop.ok(&["send", "demo"]);
+    assert_eq!(place(&desktop), ("CLOUD".into(), false, 2));
+    assert!(desktop.processes().iter().all(|(_, lives)| !lives));
+    let workspace = sessions[0]["workspaceId"].as_str().unwrap();
+    let session = served.get(&format!("/api/workspaces/{workspace}/sessions/{id}"));
+    assert_eq!(session["status"], "IDLE", "{session}");
+    assert_eq!(session["lastTurn"]["outcome"], "interrupted");
 }

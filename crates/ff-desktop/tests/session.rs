@@ -5,47 +5,10 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
 use common::Desktop;
 use serde_json::Value;
-
-/// Answers each message by its first word.
-const CLI: &str = r#"#!/bin/bash
-say() { printf '%s\n' "$1"; }
-field() { [[ $2 =~ \"$1\":\"([^\"]*)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
-delta() { say "{\"type\":\"stream_event\",\"event\":{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"$1\"}},\"parent_tool_use_id\":null}"; }
-assistant() { say "{\"type\":\"assistant\",\"message\":{\"id\":\"m\",\"role\":\"assistant\",\"content\":[$1]},\"parent_tool_use_id\":null}"; }
-result() { say "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":$2,\"result\":\"$1\",\"terminal_reason\":\"completed\",\"user_message_uuids\":[\"$current\"]}"; }
-aborted() { say "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,\"errors\":[\"cut\"],\"terminal_reason\":\"aborted_streaming\",\"user_message_uuids\":[\"$current\"]}"; }
-answer() { say "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"$(field request_id "$1")\",\"response\":{}}}"; }
-while IFS= read -r line; do
-  case $line in
-    *'"subtype":"initialize"'*) answer "$line" ;;
-    *'"subtype":"interrupt"'*) answer "$line"; aborted ;;
-    *'"type":"user"'*)
-      current=$(field uuid "$line")
-      case $line in
-        *FAIL*) result "the model is out" true ;;
-        *HANG*) delta "thinking" ;;
-        *)
-          assistant '{"type":"tool_use","id":"t","name":"Bash","input":{"command":"ls -A"}}'
-          delta "Hel"; delta "lo"
-          assistant '{"type":"text","text":"Hello"}'
-          result Hello false ;;
-      esac ;;
-  esac
-done
-"#;
-
-fn desktop() -> Desktop {
-    let desktop = Desktop::with_workspace();
-    let cli = desktop.path("bin/claude");
-    std::fs::write(&cli, CLI).unwrap();
-    std::fs::set_permissions(&cli, std::fs::Permissions::from_mode(0o755)).unwrap();
-    desktop
-}
 
 /// A session whose turn hangs, once its first words have come.
 fn hanging(desktop: &Desktop) -> Child {
@@ -79,7 +42,7 @@ fn interrupt(child: &Child) {
 
 #[test]
 fn answer_goes_to_stdout_and_tool_calls_beside_it() {
-    let desktop = desktop();
+    let desktop = Desktop::with_cli();
     let run = desktop.ff(&["session", "start", "demo", "--prompt", "go"]);
     assert_eq!(
         (run.code, run.stdout.as_str()),
@@ -93,7 +56,7 @@ fn answer_goes_to_stdout_and_tool_calls_beside_it() {
 
 #[test]
 fn json_is_one_document_with_the_session_and_its_messages() {
-    let desktop = desktop();
+    let desktop = Desktop::with_cli();
     let name = ["--name", "first"];
     let started = desktop.json(&[
         "session", "start", "demo", "--prompt", "go", name[0], name[1],
@@ -116,7 +79,7 @@ fn json_is_one_document_with_the_session_and_its_messages() {
 
 #[test]
 fn a_later_turn_shows_only_itself_and_its_prompt_may_come_by_stdin() {
-    let desktop = desktop();
+    let desktop = Desktop::with_cli();
     desktop.ok(&[
         "session", "start", "demo", "--prompt", "go", "--name", "first",
     ]);
@@ -135,7 +98,7 @@ fn a_later_turn_shows_only_itself_and_its_prompt_may_come_by_stdin() {
 
 #[test]
 fn a_turn_that_failed_fails_the_command() {
-    let desktop = desktop();
+    let desktop = Desktop::with_cli();
     let run = desktop.ff(&["session", "start", "demo", "--prompt", "FAIL"]);
     run.failed(
         1,
@@ -149,7 +112,7 @@ fn a_turn_that_failed_fails_the_command() {
 
 #[test]
 fn the_first_signal_interrupts_the_turn_and_waits_for_its_end() {
-    let desktop = desktop();
+    let desktop = Desktop::with_cli();
     let child = hanging(&desktop);
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
@@ -164,7 +127,7 @@ fn the_first_signal_interrupts_the_turn_and_waits_for_its_end() {
 
 #[test]
 fn beside_a_running_session_work_goes_on_but_no_second_one_starts() {
-    let desktop = desktop();
+    let desktop = Desktop::with_cli();
     let mut child = hanging(&desktop);
     let sessions = desktop.json(&["session", "list", "demo"]);
     assert_eq!(sessions[0]["activity"], "working");

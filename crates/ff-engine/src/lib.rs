@@ -15,6 +15,7 @@ mod terminals;
 mod workspaces;
 
 pub use error::ApiError;
+pub use socket::Pieces;
 pub use state::Engine;
 
 use axum::Router;

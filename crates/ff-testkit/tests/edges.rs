@@ -24,7 +24,16 @@ const EDGES: &[(&str, &[&str])] = &[
 /// Outside crates that only these crates of ours may use.
 const KEPT_TO: &[(&str, &[&str])] = &[
     ("bollard", &["ff-cloud"]),
-    ("axum", &["ff-engine", "ff-agent", "ff-cloud", "ff-testkit"]),
+    (
+        "axum",
+        &[
+            "ff-engine",
+            "ff-agent",
+            "ff-cloud",
+            "ff-desktop",
+            "ff-testkit",
+        ],
+    ),
     ("reqwest", &["ff-client"]),
     ("pty-process", &["ff-core"]),
 ];

@@ -3,6 +3,8 @@
 mod attached;
 mod backoff;
 mod dial;
+mod followed;
+mod outbox;
 mod terminal;
 mod track;
 mod workspace;
@@ -10,7 +12,7 @@ mod workspace;
 pub use dial::{MESSAGE_LIMIT, WsStream};
 pub use terminal::{TerminalInput, TerminalOptions, TerminalSocket};
 pub use track::TerminalEvent;
-pub use workspace::{WorkspaceEvent, WorkspaceSocket};
+pub use workspace::{WorkspaceEvent, WorkspaceSender, WorkspaceSocket};
 
 use std::time::Duration;
 

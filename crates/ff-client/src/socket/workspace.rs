@@ -1,21 +1,26 @@
-//! The workspace socket: its frames as one stream, over any number of connections.
+//! The workspace socket: frames both ways, over any number of connections.
+
+use std::sync::Mutex;
 
 use ff_protocol::WorkspaceId;
-use ff_protocol::socket::WorkspaceFrame;
-use futures_util::{SinkExt, StreamExt};
+use ff_protocol::socket::{ClientFrame, WorkspaceFrame};
+use futures_util::StreamExt;
 use reqwest::header::HeaderMap;
-use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Message;
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::backoff::Backoff;
-use super::{End, PING, SILENCE, WRITE, WsStream, broken, closed};
+use super::followed::{self, lock};
+use super::outbox::{Outbox, Said};
+use super::{End, WsStream};
 use crate::engine::EngineClient;
 use crate::error::{ClientError, Result};
-use crate::http::{Http, WAKE};
+use crate::http::{Http, LONG, WAKE};
 
 /// Events waiting for their reader; when it is slow the server is slowed down.
 const EVENTS: usize = 64;
+/// Frames of the client waiting for the socket.
+const SAID: usize = 64;
 
 /// What happens at a workspace.
 #[derive(Debug)]
@@ -24,20 +29,67 @@ pub enum WorkspaceEvent {
     Frame(Box<WorkspaceFrame>),
     /// The connection was lost; another attempt follows.
     Reconnecting(String),
+    /// The VM went to sleep. The next thing that is said wakes it.
+    Suspended,
 }
 
 /// The frames of a workspace. Dropping it ends the connection.
 #[derive(Debug)]
 pub struct WorkspaceSocket {
     events: mpsc::Receiver<Result<WorkspaceEvent>>,
+    sender: WorkspaceSender,
     _end: DropGuard,
 }
 
+/// The way in to a workspace; clones are cheap.
+#[derive(Debug, Clone)]
+pub struct WorkspaceSender(mpsc::Sender<Said>);
+
 impl WorkspaceSocket {
-    /// The next event; `None` after the socket was closed for good or an error. An error with
-    /// code [`ff_protocol::close::SUSPENDED`] says that the VM went to sleep.
+    /// The next event; `None` after the socket was closed for good or an error.
     pub async fn next(&mut self) -> Option<Result<WorkspaceEvent>> {
         self.events.recv().await
+    }
+
+    /// The way in, to be used beside [`Self::next`]: without it no answer is read.
+    pub fn sender(&self) -> WorkspaceSender {
+        self.sender.clone()
+    }
+}
+
+impl WorkspaceSender {
+    /// Says something and waits until the engine has accepted it. Over a lost connection it is
+    /// said again, under the same id; a sleeping VM is woken by it.
+    ///
+    /// # Errors
+    /// [`ClientError::Problem`] when the engine rejected it; the socket is over, or no answer
+    /// came for some minutes.
+    pub async fn send(&self, frame: ClientFrame) -> Result<()> {
+        let (outcome, told) = oneshot::channel();
+        let sending = async {
+            self.0
+                .send(Said { frame, outcome })
+                .await
+                .map_err(|_| over())?;
+            told.await.map_err(|_| over())?
+        };
+        let limit = LONG;
+        let late = |_| {
+            Err(ClientError::Timeout {
+                address: "the workspace's socket".into(),
+                after: limit,
+            })
+        };
+        tokio::time::timeout(limit, sending)
+            .await
+            .unwrap_or_else(late)
+    }
+}
+
+fn over() -> ClientError {
+    ClientError::Closed {
+        code: ff_protocol::close::DONE,
+        reason: "the workspace is no longer followed".into(),
     }
 }
 
@@ -53,12 +105,15 @@ impl EngineClient {
         after: Option<(String, u64)>,
     ) -> Result<WorkspaceSocket> {
         let (events, events_out) = mpsc::channel(EVENTS);
+        let (said_in, said) = mpsc::channel(SAID);
         let stop = CancellationToken::new();
         let mut owner = Owner {
             http: self.http.clone(),
             path: format!("/api/workspaces/{workspace}/socket"),
             place: Place(after),
+            outbox: Mutex::default(),
             events,
+            said,
         };
         let first = owner.dial().await?;
         let stopped = stop.clone();
@@ -70,6 +125,7 @@ impl EngineClient {
         });
         Ok(WorkspaceSocket {
             events: events_out,
+            sender: WorkspaceSender(said_in),
             _end: stop.drop_guard(),
         })
     }
@@ -77,30 +133,27 @@ impl EngineClient {
 
 /// Where we stand: journal id and last `seq`.
 #[derive(Debug)]
-struct Place(Option<(String, u64)>);
+pub(super) struct Place(Option<(String, u64)>);
 
 impl Place {
     /// Notes what came; `false` for an entry that we have had.
-    fn note(&mut self, frame: &WorkspaceFrame) -> bool {
-        match (frame, &mut self.0) {
-            (
-                WorkspaceFrame::MessagesSnapshot {
-                    journal, messages, ..
-                },
-                place,
-            ) => {
-                let last = messages.last().map(|entry| entry.seq);
-                match place {
-                    Some((known, seq)) if known == journal => *seq = last.unwrap_or(*seq),
-                    _ => *place = Some((journal.clone(), last.unwrap_or(0))),
-                }
-                true
+    pub(super) fn note(&mut self, frame: &WorkspaceFrame) -> bool {
+        if let WorkspaceFrame::MessagesSnapshot {
+            journal, messages, ..
+        } = frame
+        {
+            let last = messages.last().map(|entry| entry.seq);
+            match &mut self.0 {
+                Some((known, seq)) if known == journal => *seq = last.unwrap_or(*seq),
+                place => *place = Some((journal.clone(), last.unwrap_or(0))),
             }
-            (frame, Some((_, seq))) => frame.entry().is_none_or(|entry| {
+        }
+        match (frame.entry(), &mut self.0) {
+            (Some(entry), Some((_, seq))) => {
                 let news = entry.seq > *seq;
                 *seq = entry.seq.max(*seq);
                 news
-            }),
+            }
             _ => true,
         }
     }
@@ -110,7 +163,9 @@ struct Owner {
     http: Http,
     path: String,
     place: Place,
+    outbox: Mutex<Outbox>,
     events: mpsc::Sender<Result<WorkspaceEvent>>,
+    said: mpsc::Receiver<Said>,
 }
 
 impl Owner {
@@ -137,18 +192,25 @@ impl Owner {
                     Err(error) => End::Failed(error),
                 },
             };
+            lock(&self.outbox).disconnected();
             let event = match end {
                 End::Done => return,
                 End::Failed(error) => Err(error),
                 End::Lost(reason) => Ok(WorkspaceEvent::Reconnecting(reason)),
-                End::Suspended => Err(ClientError::Closed {
-                    code: ff_protocol::close::SUSPENDED,
-                    reason: "the VM went to sleep".into(),
-                }),
+                End::Suspended => Ok(WorkspaceEvent::Suspended),
             };
-            let over = event.is_err();
+            let (over, asleep) = (
+                event.is_err(),
+                matches!(event, Ok(WorkspaceEvent::Suspended)),
+            );
             if self.events.send(event).await.is_err() || over {
                 return;
+            }
+            if asleep {
+                if !self.something_to_say().await {
+                    return;
+                }
+                continue;
             }
             let Some(delay) = backoff.next() else {
                 let error = self.http.timeout(Backoff::GIVE_UP);
@@ -159,50 +221,34 @@ impl Owner {
         }
     }
 
-    async fn connection(&mut self, mut socket: WsStream) -> End {
-        let mut ping = tokio::time::interval(PING);
-        let silence = tokio::time::sleep(SILENCE);
-        tokio::pin!(silence);
-        loop {
-            let message = tokio::select! {
-                message = socket.next() => message,
-                _ = ping.tick() => {
-                    let ping = socket.send(Message::Ping(bytes::Bytes::new()));
-                    match tokio::time::timeout(WRITE, ping).await {
-                        Ok(Ok(())) => continue,
-                        _ => return End::Lost("the connection broke".into()),
-                    }
-                }
-                () = &mut silence => return End::Lost("no sign of life".into()),
-            };
-            let text = match message {
-                None => return End::Lost("the connection broke".into()),
-                Some(Err(error)) => return broken(&self.http, error),
-                Some(Ok(Message::Text(text))) => Some(text),
-                Some(Ok(Message::Close(Some(frame)))) => {
-                    return closed(frame.code.into(), &frame.reason);
-                }
-                Some(Ok(Message::Close(None))) => return End::Lost("closed".into()),
-                Some(Ok(_)) => None,
-            };
-            // A frame of a kind we do not know comes from a newer engine.
-            if let Some(frame) = text.and_then(|text| serde_json::from_str(&text).ok()) {
-                if matches!(frame, WorkspaceFrame::Lagged) {
-                    return End::Lost("fell behind".into());
-                }
-                if self.place.note(&frame)
-                    && self
-                        .events
-                        .send(Ok(WorkspaceEvent::Frame(Box::new(frame))))
-                        .await
-                        .is_err()
-                {
-                    return End::Done;
-                }
+    /// Waits for something to say to a sleeping VM.
+    async fn something_to_say(&mut self) -> bool {
+        if !lock(&self.outbox).is_empty() {
+            return true;
+        }
+        match self.said.recv().await {
+            Some(said) => {
+                lock(&self.outbox).push(said);
+                true
             }
-            silence
-                .as_mut()
-                .reset(tokio::time::Instant::now() + SILENCE);
+            None => false,
+        }
+    }
+
+    async fn connection(&mut self, socket: WsStream) -> End {
+        let (sink, stream) = socket.split();
+        let moved = Notify::new();
+        let Self {
+            http,
+            place,
+            outbox,
+            events,
+            said,
+            ..
+        } = self;
+        tokio::select! {
+            end = followed::read(stream, http, place, outbox, events, &moved) => end,
+            end = followed::write(sink, outbox, said, &moved) => end,
         }
     }
 }

@@ -49,7 +49,7 @@ async fn log_in(
     vm: &Vm,
     onboarding: &Onboarding,
 ) -> anyhow::Result<()> {
-    let opening = shell::in_vm(&cloud.client, &vm.id, Some(TERMINAL));
+    let opening = shell::in_vm(cloud.client.engine(), &vm.id, Some(TERMINAL));
     let opened = stop::unless(context.stop(), opening).await?;
     for line in vm::left_to_do(onboarding) {
         say(format!("[ff: {line}]"));

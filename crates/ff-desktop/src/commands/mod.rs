@@ -1,5 +1,6 @@
 //! The commands, one a file.
 
+mod chat;
 mod cloud_connect;
 mod cloud_setup;
 mod cloud_status;
@@ -7,6 +8,7 @@ mod project_add;
 mod project_list;
 mod pull;
 mod send;
+mod serve;
 mod session_answer;
 mod session_interrupt;
 mod session_list;
@@ -42,6 +44,8 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<ExitCode
         Command::Pull(args) => pull::run(context, &args.workspace).await?,
         Command::Terminal(args) => return terminal::run(context, args).await,
         Command::Session(command) => session(context, command).await?,
+        Command::Chat(args) => chat::run(context, args).await?,
+        Command::Serve(args) => serve::run(context, args.port).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -97,6 +101,7 @@ pub fn workspace_of(command: &Command) -> Option<String> {
         Command::Send(args) | Command::Pull(args) => &args.workspace,
         Command::Workspace(WorkspaceCommand::Show(args)) => &args.workspace,
         Command::Terminal(args) => args.workspace.as_ref()?,
+        Command::Chat(args) => &args.workspace,
         Command::Session(command) => match command {
             SessionCommand::Start(args) => &args.workspace,
             SessionCommand::List(args) => &args.workspace,
@@ -106,7 +111,9 @@ pub fn workspace_of(command: &Command) -> Option<String> {
             | SessionCommand::Interrupt(args)
             | SessionCommand::Stop(args) => &args.workspace,
         },
-        Command::Project(_) | Command::Workspace(_) | Command::Cloud(_) => return None,
+        Command::Project(_) | Command::Workspace(_) | Command::Cloud(_) | Command::Serve(_) => {
+            return None;
+        }
     };
     Some(quoted(name))
 }

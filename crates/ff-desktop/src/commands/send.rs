@@ -4,13 +4,16 @@ use ff_core::handoff::Outgoing;
 use ff_protocol::ErrorCode;
 use ff_protocol::Problem;
 use ff_protocol::handoff::{CreateHandoff, Direction, Manifest};
+use ff_protocol::session::{Activity, SessionStatus};
 use ff_protocol::workspace::Location;
 use tokio_util::io::ReaderStream;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::find::Known;
 use crate::moving::Move;
 use crate::progress::bytes;
+use crate::session::host::Host;
 use futures_util::StreamExt;
 
 /// Moves a workspace from this machine to the user's VM.
@@ -23,6 +26,7 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
             .into());
     }
     let step = context.progress.step("check the workspace");
+    end_served(context, &moving.known).await?;
     let outgoing = match moving.core.handoff_begin_send(&moving.known.id).await {
         Ok(outgoing) => outgoing,
         Err(error) => return Err(moving.not_begun(error.into()).await),
@@ -35,6 +39,21 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
     moving.carry(id, transfer(&moving, &outgoing)).await?;
     let view = moving.view().await?;
     context.out.result(&view, || view.text())
+}
+
+/// Sessions that idle in the `ff serve` of this machine end there, in order; one that works is
+/// found by the check that follows.
+async fn end_served(context: &Context, known: &Known) -> anyhow::Result<()> {
+    let host = Host::of(context, known).await?;
+    if host.is_here() {
+        return Ok(());
+    }
+    for session in host.sessions(&known.id).await? {
+        if session.status == SessionStatus::Running && session.activity == Activity::Idle {
+            host.stop(&known.id, &session.id).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Everything before the commit.

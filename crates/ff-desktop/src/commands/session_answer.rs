@@ -18,7 +18,7 @@ pub async fn run(context: &Context, args: AnswerArgs) -> anyhow::Result<()> {
         message: args.message,
         answers: (!answers.is_empty()).then_some(answers),
         id: None,
-        by: None,
+        by: std::env::var("USER").ok(),
     };
     let asked = &args.session;
     let (known, host, id) = host::of_session(context, &asked.workspace, &asked.session).await?;

@@ -1,11 +1,11 @@
 //! `ff session show WORKSPACE SESSION`.
 
-use ff_protocol::session::{EntryKind, JournalEntry, SessionDetail};
+use ff_protocol::session::SessionDetail;
 
 use crate::cli::SessionArg;
 use crate::context::Context;
 use crate::output::{fields, wire_name};
-use crate::session::follow::{Request, tool_lines};
+use crate::session::history::message;
 use crate::session::host;
 
 /// Shows a session with its messages.
@@ -32,28 +32,4 @@ fn text(detail: &SessionDetail) -> String {
         return head;
     }
     format!("{head}\n\n{}", messages.join("\n\n"))
-}
-
-/// A message for people; entries without words for them are left out.
-fn message(entry: &JournalEntry) -> Option<String> {
-    match entry.kind {
-        EntryKind::UserMessage => Some(format!("you: {}", entry.text())),
-        EntryKind::ClaudeMessage if entry.payload["type"] == "assistant" => {
-            let text = entry.text();
-            let mut lines = Vec::new();
-            if !text.is_empty() {
-                lines.push(format!("claude: {}", text.trim_end()));
-            }
-            lines.extend(tool_lines(&entry.payload["message"]["content"]));
-            (!lines.is_empty()).then(|| lines.join("\n"))
-        }
-        EntryKind::Request => {
-            let request = Request::of(&entry.payload)?;
-            let lines = request.lines().join("\n");
-            Some(format!("{lines}\n  request {}", request.id))
-        }
-        EntryKind::ClaudeMessage | EntryKind::TurnEnded | EntryKind::Answer | EntryKind::Status => {
-            None
-        }
-    }
 }

@@ -32,7 +32,7 @@ pub async fn run(context: &Context, args: StartArgs) -> anyhow::Result<()> {
         });
     }
     let begin = async {
-        let events = host.events(&known.id).await?;
+        let events = host.events(&known.id, None).await?;
         Ok((events, host.start(&known.id, start).await?))
     };
     let (events, session) = stop::unless(context.stop(), begin).await?;

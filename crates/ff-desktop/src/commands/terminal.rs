@@ -49,11 +49,11 @@ async fn open(
     let Some(workspace) = &args.workspace else {
         let cloud = context.cloud()?;
         let vm = vm::of_user(&cloud).await?;
-        return shell::in_vm(&cloud.client, &vm.id, name).await;
+        return shell::in_vm(cloud.client.engine(), &vm.id, name).await;
     };
     let (known, host) = host::of_workspace(context, workspace).await?;
     match host {
-        Host::Cloud(client) => shell::in_cloud_workspace(&client, &known.id, name).await,
+        Host::Engine(engine, _) => shell::in_workspace(&engine, &known.id, name).await,
         Host::Here(context) => shell::here(context.core().await?, &known.id, name).await,
     }
 }

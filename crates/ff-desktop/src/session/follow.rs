@@ -1,8 +1,11 @@
 //! Watching a session until its turn ends.
 
 mod events;
+mod local;
+mod look;
 mod render;
 mod request;
+mod tools;
 
 use std::time::Instant;
 
@@ -20,9 +23,10 @@ use crate::session::host::Host;
 use crate::stop;
 
 pub use events::{Events, Happening};
-use render::Render;
-pub use render::tool_lines;
-pub use request::Request;
+pub use look::Look;
+pub use render::Render;
+pub use request::{Dialog, Request};
+pub use tools::tool_lines;
 
 /// A session as it was before its turn began.
 #[derive(Debug, Clone, Default)]
@@ -38,16 +42,22 @@ pub struct Before {
 impl Before {
     /// The state of a session that has been there before.
     pub fn of(detail: &SessionDetail) -> Self {
+        let seq = detail.messages.last().map_or(0, |entry| entry.seq);
+        Self::now(&detail.session, seq)
+    }
+
+    /// The state of a session, at this entry of the journal.
+    pub fn now(session: &Session, seq: u64) -> Self {
         Self {
-            last_turn: detail.session.last_turn.clone(),
-            seq: detail.messages.last().map_or(0, |entry| entry.seq),
-            failed_at: failed_at(&detail.session),
+            last_turn: session.last_turn.clone(),
+            seq,
+            failed_at: failed_at(session),
         }
     }
 }
 
 /// Shows what a session does from now on, until its turn ends. `events` must have been opened
-/// before the turn began.
+/// before the turn began, after the entry in `before`.
 ///
 /// # Errors
 /// The turn did not complete, it waits for an answer that nobody here can give, or the side
@@ -61,7 +71,7 @@ pub async fn until_end(
     before: Before,
 ) -> anyhow::Result<Session> {
     let began = Instant::now();
-    let mut render = Render::new(session.id.clone(), before.seq);
+    let mut render = Render::new(session.id.clone(), before.seq, Look::default());
     let mut latest = session.clone();
     let mut told_to_stop = false;
     while !has_ended(&latest, &before) {
@@ -78,6 +88,9 @@ pub async fn until_end(
                 && session.id == latest.id
             {
                 latest = (**session).clone();
+            }
+            if matches!(happening, Happening::Asleep) {
+                return Err(events::asleep().into());
             }
             let shown = render.show(&happening);
             context.out.piece(&shown.text)?;
@@ -102,7 +115,7 @@ pub async fn until_end(
 }
 
 /// Whether the turn that began after `before` is over.
-fn has_ended(session: &Session, before: &Before) -> bool {
+pub fn has_ended(session: &Session, before: &Before) -> bool {
     let turned = session.last_turn.is_some() && session.last_turn != before.last_turn;
     match session.status {
         SessionStatus::Failed => failed_at(session) != before.failed_at,
@@ -158,7 +171,7 @@ async fn leave(
         return Ok(());
     }
     Err(stop::interrupted()
-        .hint("the session goes on in the cloud")
+        .hint(host.afterwards())
         .next(format!("ff session show {} {session}", known.id))
         .into())
 }

@@ -1,25 +1,40 @@
-//! The side that holds a workspace, as far as its sessions go: this machine or the cloud.
+//! The side that holds a workspace, as far as its sessions go.
 
-use ff_client::CloudClient;
+use std::path::PathBuf;
+
+use ff_client::EngineClient;
+use ff_core::session::Sessions;
 use ff_core::store::Store;
-use ff_protocol::session::{Answer, Prompt, Session, SessionDetail, StartSession};
+use ff_protocol::session::{
+    Answer, Capabilities, Configure, Prompt, Session, SessionDetail, StartSession, UserRequest,
+};
 use ff_protocol::workspace::Owner;
 use ff_protocol::{SessionId, WorkspaceId};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::find::{self, Known};
+use crate::serving;
 use crate::session::follow::Events;
 
 /// Entries read at once.
-const PAGE: u64 = 1000;
+pub(super) const PAGE: u64 = 1000;
 
 /// The side that holds a workspace.
 pub enum Host<'a> {
     /// This machine: sessions run inside this process.
     Here(&'a Context),
-    /// The user's VM.
-    Cloud(CloudClient),
+    /// An engine that another process runs.
+    Engine(EngineClient, Place),
+}
+
+/// Where an engine of another process is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// On this machine: the `ff serve` over this data directory.
+    Serve(PathBuf),
+    /// In the user's VM.
+    Cloud,
 }
 
 impl<'a> Host<'a> {
@@ -31,8 +46,11 @@ impl<'a> Host<'a> {
         let me = context.store().await?.installation_id().await?;
         let (owner, _) = known.owner();
         match &owner {
-            Owner::Cloud => Ok(Self::Cloud(context.cloud()?.client)),
-            Owner::Desktop(id) if *id == me => Ok(Self::Here(context)),
+            Owner::Cloud => {
+                let client = context.cloud()?.client;
+                Ok(Self::Engine(client.engine().clone(), Place::Cloud))
+            }
+            Owner::Desktop(id) if *id == me => Self::of_this_machine(context).await,
             Owner::Desktop(_) => {
                 let text = format!("workspace {} is on another machine ({owner})", known.name());
                 Err(Failure::new(Exit::Refused, text)
@@ -43,9 +61,35 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// This machine's sessions run in the `ff serve` if there is one, else in this process.
+    async fn of_this_machine(context: &'a Context) -> anyhow::Result<Self> {
+        let data_dir = context.data_dir();
+        Ok(match serving::find(data_dir).await? {
+            Some(client) => Self::Engine(client, Place::Serve(data_dir.to_owned())),
+            None => Self::Here(context),
+        })
+    }
+
+    /// The same side; one that sleeps is woken by reads too.
+    pub fn waking(self) -> Self {
+        match self {
+            Self::Engine(engine, Place::Cloud) => Self::Engine(engine.waking(), Place::Cloud),
+            other => other,
+        }
+    }
+
     /// Whether sessions run inside this process.
     pub fn is_here(&self) -> bool {
         matches!(self, Self::Here(_))
+    }
+
+    /// What becomes of a session when this process ends.
+    pub fn afterwards(&self) -> &'static str {
+        match self {
+            Self::Here(_) => "the session's process ends with this command; what was said is kept",
+            Self::Engine(_, Place::Serve(_)) => "the session goes on under `ff serve`",
+            Self::Engine(_, Place::Cloud) => "the session goes on in the cloud",
+        }
     }
 
     /// The workspace's sessions.
@@ -55,7 +99,7 @@ impl<'a> Host<'a> {
     pub async fn sessions(&self, workspace: &WorkspaceId) -> anyhow::Result<Vec<Session>> {
         Ok(match self {
             Self::Here(context) => context.store().await?.sessions(workspace).await?,
-            Self::Cloud(client) => client.engine().sessions(workspace).await?,
+            Self::Engine(engine, _) => engine.sessions(workspace).await?,
         })
     }
 
@@ -70,7 +114,7 @@ impl<'a> Host<'a> {
     ) -> anyhow::Result<SessionDetail> {
         match self {
             Self::Here(context) => local_session(context.store().await?, workspace, session).await,
-            Self::Cloud(client) => Ok(client.engine().session(workspace, session).await?),
+            Self::Engine(engine, _) => Ok(engine.session(workspace, session).await?),
         }
     }
 
@@ -84,11 +128,8 @@ impl<'a> Host<'a> {
         start: StartSession,
     ) -> anyhow::Result<Session> {
         Ok(match self {
-            Self::Here(context) => {
-                let core = context.running_core().await?;
-                core.sessions().start(workspace, start).await?
-            }
-            Self::Cloud(client) => client.engine().start_session(workspace, &start).await?,
+            Self::Here(context) => running(context).await?.start(workspace, start).await?,
+            Self::Engine(engine, _) => engine.start_session(workspace, &start).await?,
         })
     }
 
@@ -104,10 +145,12 @@ impl<'a> Host<'a> {
     ) -> anyhow::Result<Session> {
         Ok(match self {
             Self::Here(context) => {
-                let core = context.running_core().await?;
-                core.sessions().prompt(workspace, session, prompt).await?
+                running(context)
+                    .await?
+                    .prompt(workspace, session, prompt)
+                    .await?
             }
-            Self::Cloud(client) => client.engine().prompt(workspace, session, &prompt).await?,
+            Self::Engine(engine, _) => engine.prompt(workspace, session, &prompt).await?,
         })
     }
 
@@ -122,10 +165,12 @@ impl<'a> Host<'a> {
     ) -> anyhow::Result<Session> {
         Ok(match self {
             Self::Here(context) => {
-                let core = context.running_core().await?;
-                core.sessions().interrupt(workspace, session, None).await?
+                running(context)
+                    .await?
+                    .interrupt(workspace, session, None)
+                    .await?
             }
-            Self::Cloud(client) => client.engine().interrupt(workspace, session).await?,
+            Self::Engine(engine, _) => engine.interrupt(workspace, session).await?,
         })
     }
 
@@ -139,11 +184,84 @@ impl<'a> Host<'a> {
         session: &SessionId,
     ) -> anyhow::Result<Session> {
         Ok(match self {
+            Self::Here(context) => running(context).await?.stop(workspace, session).await?,
+            Self::Engine(engine, _) => engine.stop_session(workspace, session).await?,
+        })
+    }
+
+    /// Starts the session's process, and lets messages that were held go on.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn resume(
+        &self,
+        workspace: &WorkspaceId,
+        session: &SessionId,
+    ) -> anyhow::Result<Session> {
+        Ok(match self {
+            Self::Here(context) => running(context).await?.resume(workspace, session).await?,
+            Self::Engine(engine, _) => engine.resume(workspace, session).await?,
+        })
+    }
+
+    /// Changes a session's model or permissions.
+    ///
+    /// # Errors
+    /// A value is none that can be had, or as [`Self::interrupt`].
+    pub async fn configure(
+        &self,
+        workspace: &WorkspaceId,
+        session: &SessionId,
+        configure: Configure,
+    ) -> anyhow::Result<Session> {
+        Ok(match self {
             Self::Here(context) => {
-                let core = context.running_core().await?;
-                core.sessions().stop(workspace, session).await?
+                running(context)
+                    .await?
+                    .configure(workspace, session, configure)
+                    .await?
             }
-            Self::Cloud(client) => client.engine().stop_session(workspace, session).await?,
+            Self::Engine(engine, _) => engine.configure(workspace, session, &configure).await?,
+        })
+    }
+
+    /// What waits for the user's answer in a session.
+    ///
+    /// # Errors
+    /// As [`Self::interrupt`].
+    pub async fn requests(
+        &self,
+        workspace: &WorkspaceId,
+        session: &SessionId,
+    ) -> anyhow::Result<Vec<UserRequest>> {
+        Ok(match self {
+            Self::Here(context) => {
+                running(context)
+                    .await?
+                    .requests(workspace, Some(session))
+                    .await?
+            }
+            Self::Engine(engine, _) => engine.requests(workspace, session).await?,
+        })
+    }
+
+    /// Commands and models of a session's CLI.
+    ///
+    /// # Errors
+    /// As [`Self::interrupt`].
+    pub async fn capabilities(
+        &self,
+        workspace: &WorkspaceId,
+        session: &SessionId,
+    ) -> anyhow::Result<Capabilities> {
+        Ok(match self {
+            Self::Here(context) => {
+                running(context)
+                    .await?
+                    .capabilities(workspace, session)
+                    .await?
+            }
+            Self::Engine(engine, _) => engine.capabilities(workspace, session).await?,
         })
     }
 
@@ -159,27 +277,41 @@ impl<'a> Host<'a> {
     ) -> anyhow::Result<()> {
         match self {
             Self::Here(context) => {
-                let core = context.running_core().await?;
-                core.sessions().answer(workspace, session, answer).await?
+                running(context)
+                    .await?
+                    .answer(workspace, session, answer)
+                    .await?
             }
-            Self::Cloud(client) => client.engine().answer(workspace, session, &answer).await?,
+            Self::Engine(engine, _) => engine.answer(workspace, session, &answer).await?,
         }
         Ok(())
     }
 
-    /// What happens in the workspace from now on.
+    /// What happens in the workspace after this entry of the journal, or from now on. What is
+    /// older may come too.
     ///
     /// # Errors
-    /// The cloud cannot be reached.
-    pub async fn events(&self, workspace: &WorkspaceId) -> anyhow::Result<Events> {
-        Ok(match self {
+    /// The engine cannot be reached.
+    pub async fn events(
+        &self,
+        workspace: &WorkspaceId,
+        after: Option<u64>,
+    ) -> anyhow::Result<Events> {
+        match self {
             Self::Here(context) => {
                 let core = context.running_core().await?;
-                Events::here(core.clone(), workspace.clone())
+                Events::here(core.clone(), workspace.clone(), after).await
             }
-            Self::Cloud(client) => Events::Cloud(client.engine().follow(workspace, None).await?),
-        })
+            Self::Engine(engine, place) => {
+                Events::of_engine(engine, workspace, after, place.clone()).await
+            }
+        }
     }
+}
+
+/// The sessions of this process.
+async fn running(context: &Context) -> anyhow::Result<&Sessions> {
+    Ok(context.running_core().await?.sessions())
 }
 
 /// The workspace a text means, and the side that holds it.
@@ -215,10 +347,8 @@ async fn local_session(
     workspace: &WorkspaceId,
     id: &SessionId,
 ) -> anyhow::Result<SessionDetail> {
-    let session = store.session(workspace, id).await?.ok_or_else(|| {
-        Failure::new(Exit::NotFound, format!("there is no session {id}"))
-            .next(format!("ff session list {workspace}"))
-    })?;
+    let session = store.session(workspace, id).await?;
+    let session = session.ok_or_else(|| none(workspace, id))?;
     let mut messages = Vec::new();
     let mut after = 0;
     loop {
@@ -228,4 +358,10 @@ async fn local_session(
         messages.extend(page);
     }
     Ok(SessionDetail { session, messages })
+}
+
+/// The error of a session that is not there.
+pub(super) fn none(workspace: &WorkspaceId, id: &SessionId) -> Failure {
+    Failure::new(Exit::NotFound, format!("there is no session {id}"))
+        .next(format!("ff session list {workspace}"))
 }

@@ -57,7 +57,7 @@ pub fn check_stay(host: &Host<'_>, stay: &Stay) -> Result<(), Failure> {
             Exit::Refused,
             "a session on this machine runs inside this command, so it cannot detach",
         )
-        .hint("send the workspace to the cloud with `ff send`, or leave `--detach` out"));
+        .hint("run `ff serve`, send the workspace to the cloud with `ff send`, or leave `--detach` out"));
     }
     Ok(())
 }

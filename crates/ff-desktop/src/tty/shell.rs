@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use ff_client::socket::TerminalOptions;
-use ff_client::{ClientError, CloudClient, TerminalPlace};
+use ff_client::{ClientError, EngineClient, TerminalPlace};
 use ff_core::Core;
 use ff_core::workspace::ensure_owned;
 use ff_protocol::terminal::{CreateTerminal, Terminal};
@@ -25,8 +25,8 @@ pub struct Opened {
 
 /// Where a terminal runs.
 pub enum Place {
-    /// In the cloud.
-    Cloud(CloudClient, TerminalPlace),
+    /// In an engine of another process.
+    Engine(EngineClient, TerminalPlace),
     /// In this process.
     Here,
 }
@@ -34,8 +34,8 @@ pub enum Place {
 impl Place {
     /// Removes a terminal whose shell has ended from its place's list.
     pub async fn forget(&self, terminal: &Terminal) {
-        if let Self::Cloud(client, place) = self
-            && let Err(error) = client.engine().close_terminal(place, &terminal.id).await
+        if let Self::Engine(engine, place) = self
+            && let Err(error) = engine.close_terminal(place, &terminal.id).await
         {
             tracing::debug!(%error, "the ended terminal stays in the list");
         }
@@ -45,10 +45,10 @@ impl Place {
     pub fn way_back(&self, terminal: &Terminal) -> String {
         let name = &terminal.name;
         match self {
-            Self::Cloud(_, TerminalPlace::Vm(_)) => {
+            Self::Engine(_, TerminalPlace::Vm(_)) => {
                 format!("`ff terminal --vm --name '{name}'` comes back")
             }
-            Self::Cloud(_, TerminalPlace::Workspace(id)) => {
+            Self::Engine(_, TerminalPlace::Workspace(id)) => {
                 format!("`ff terminal {id} --name '{name}'` comes back")
             }
             Self::Here => "a terminal on this machine ends with this command".into(),
@@ -60,30 +60,29 @@ impl Place {
 ///
 /// # Errors
 /// The cloud cannot be reached, or the VM has no place for one more.
-pub async fn in_vm(client: &CloudClient, vm: &VmId, name: Option<&str>) -> anyhow::Result<Opened> {
-    in_cloud(client, TerminalPlace::Vm(vm.clone()), name).await
+pub async fn in_vm(engine: &EngineClient, vm: &VmId, name: Option<&str>) -> anyhow::Result<Opened> {
+    attached(engine, TerminalPlace::Vm(vm.clone()), name).await
 }
 
-/// A terminal in a workspace that is in the cloud.
+/// A terminal in a workspace that an engine of another process holds.
 ///
 /// # Errors
 /// As [`in_vm`].
-pub async fn in_cloud_workspace(
-    client: &CloudClient,
+pub async fn in_workspace(
+    engine: &EngineClient,
     workspace: &WorkspaceId,
     name: Option<&str>,
 ) -> anyhow::Result<Opened> {
-    in_cloud(client, TerminalPlace::Workspace(workspace.clone()), name).await
+    attached(engine, TerminalPlace::Workspace(workspace.clone()), name).await
 }
 
-async fn in_cloud(
-    client: &CloudClient,
+async fn attached(
+    engine: &EngineClient,
     place: TerminalPlace,
     name: Option<&str>,
 ) -> anyhow::Result<Opened> {
-    let engine = client.engine();
     let earlier = match name {
-        Some(name) => find(client, &place, name).await?,
+        Some(name) => find(engine, &place, name).await?,
         None => None,
     };
     let size = raw::size();
@@ -108,17 +107,17 @@ async fn in_cloud(
     Ok(Opened {
         terminal,
         line: Line::Cloud(socket),
-        place: Place::Cloud(client.clone(), place),
+        place: Place::Engine(engine.clone(), place),
     })
 }
 
 /// The living terminal of this name. In a VM that sleeps none lives.
 async fn find(
-    client: &CloudClient,
+    engine: &EngineClient,
     place: &TerminalPlace,
     name: &str,
 ) -> Result<Option<Terminal>, ClientError> {
-    let all = match client.engine().terminals(place).await {
+    let all = match engine.terminals(place).await {
         Ok(all) => all,
         Err(error) if error.code() == Some(ErrorCode::Suspended) => return Ok(None),
         Err(error) => return Err(error),

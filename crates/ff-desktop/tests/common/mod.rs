@@ -3,6 +3,9 @@
 #![allow(dead_code, missing_docs)]
 
 pub mod cloud;
+pub mod person;
+pub mod script;
+pub mod served;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -6,6 +6,7 @@ mod wire;
 use axum::Router;
 use axum::routing::get;
 
+pub use follow::Pieces;
 pub(crate) use wire::{Broken, Heard, Listener, Speaker, Upgrade, close_after, open};
 
 use crate::Engine;

@@ -1,19 +1,20 @@
 //! What happens in a workspace, from either side in the same words.
 
-use ff_client::ClientError;
 use ff_client::socket::{WorkspaceEvent, WorkspaceSocket};
+use ff_client::{ClientError, EngineClient};
 use ff_core::Core;
-use ff_core::session::Event;
 use ff_protocol::session::{JournalEntry, Session};
 use ff_protocol::socket::{DeltaKind, WorkspaceFrame};
-use ff_protocol::{SessionId, WorkspaceId};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
+use ff_protocol::{SessionId, WorkspaceId, close};
 
+use super::local::Local;
 use crate::failure::{Exit, Failure};
+use crate::serving;
+use crate::session::host::Place;
+use crate::session::voice::Voice;
 
-/// Entries read at once after we fell behind.
-const PAGE: u64 = 10_000;
+/// A journal up to here is followed from its beginning.
+const SHORT: u64 = 200;
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -21,142 +22,168 @@ pub enum Happening {
     /// The journal has a new entry.
     Entry(Box<JournalEntry>),
     /// A piece of a message still being written.
-    Delta(SessionId, String),
+    Delta(SessionId, DeltaKind, String),
     /// A session is now like this.
     Status(Box<Session>),
+    /// The workspace is no longer as it was.
+    Changed,
+    /// What follows was caught up with: the next piece of a message begins with all that was
+    /// written of it so far.
+    CaughtUp,
+    /// The VM went to sleep; what is said next wakes it.
+    Asleep,
     /// Something to tell the user.
     Note(String),
+}
+
+impl Happening {
+    /// The frame of a workspace's socket that says the same, if one does.
+    pub fn frame(&self, workspace: &WorkspaceId) -> Option<WorkspaceFrame> {
+        Some(match self {
+            Self::Entry(entry) => WorkspaceFrame::of_entry((**entry).clone()),
+            Self::Delta(session_id, kind, text) => WorkspaceFrame::Delta {
+                session_id: session_id.clone(),
+                kind: *kind,
+                text: text.clone(),
+            },
+            Self::Status(session) => WorkspaceFrame::Status {
+                session: session.clone(),
+            },
+            Self::Changed => WorkspaceFrame::WorkspaceChanged {
+                workspace_id: workspace.clone(),
+            },
+            Self::CaughtUp | Self::Asleep | Self::Note(_) => return None,
+        })
+    }
 }
 
 /// Where happenings come from.
 pub enum Events {
     /// The core in this process.
     Here(Local),
-    /// The workspace's socket.
-    Cloud(WorkspaceSocket),
-}
-
-/// Events of the core in this process.
-pub struct Local {
-    core: Core,
-    workspace: WorkspaceId,
-    receiver: Receiver<Event>,
-    seq: Option<u64>,
+    /// A workspace's socket.
+    Engine(WorkspaceSocket, Place),
 }
 
 impl Events {
-    /// Events of the core in this process, from now on.
-    pub fn here(core: Core, workspace: WorkspaceId) -> Self {
-        let receiver = core.sessions().watch(&workspace).events;
-        Self::Here(Local {
-            core,
-            workspace,
-            receiver,
-            seq: None,
-        })
+    /// Events of the core in this process, after this entry of the journal or from now on.
+    ///
+    /// # Errors
+    /// The journal cannot be read.
+    pub async fn here(
+        core: Core,
+        workspace: WorkspaceId,
+        after: Option<u64>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self::Here(Local::begin(core, workspace, after).await?))
     }
 
-    /// What happens next; in order, nothing left out but deltas.
+    /// Events of an engine, after this entry of the journal or from its beginning.
+    ///
+    /// # Errors
+    /// The engine cannot be reached.
+    pub async fn of_engine(
+        engine: &EngineClient,
+        workspace: &WorkspaceId,
+        after: Option<u64>,
+        place: Place,
+    ) -> anyhow::Result<Self> {
+        Ok(Self::Engine(follow(engine, workspace, after).await?, place))
+    }
+
+    /// The way to say something to the workspace's sessions, beside reading on.
+    pub fn voice(&self) -> Voice {
+        match self {
+            Self::Here(local) => local.voice(),
+            Self::Engine(socket, _) => Voice::Engine(socket.sender()),
+        }
+    }
+
+    /// What happens next; in order, nothing left out.
     ///
     /// # Errors
     /// The source is gone for good.
     pub async fn next(&mut self) -> anyhow::Result<Vec<Happening>> {
-        match self {
-            Self::Here(local) => local.next().await,
-            Self::Cloud(socket) => match socket.next().await {
-                Some(Ok(event)) => Ok(of_socket(event)),
-                Some(Err(ClientError::Closed { code, .. }))
-                    if code == ff_protocol::close::SUSPENDED =>
+        let (socket, place) = match self {
+            Self::Here(local) => return local.next().await,
+            Self::Engine(socket, place) => (socket, place),
+        };
+        match socket.next().await {
+            Some(Ok(WorkspaceEvent::Frame(frame))) => Ok(of_frame(*frame)),
+            Some(Ok(WorkspaceEvent::Suspended)) => Ok(vec![Happening::Asleep]),
+            Some(Ok(WorkspaceEvent::Reconnecting(why))) => {
+                // One that comes back has another address and another token.
+                if let Place::Serve(data_dir) = place
+                    && !serving::is_on(data_dir)?
                 {
-                    Err(Failure::new(Exit::Refused, "the VM went to sleep")
-                        .next("ff cloud status")
-                        .into())
+                    return Err(Failure::new(Exit::Refused, "`ff serve` has ended").into());
                 }
-                Some(Err(error)) => Err(error.into()),
-                None => Err(
-                    Failure::new(Exit::Unreachable, "the cloud closed the connection")
-                        .next("ff cloud status")
-                        .into(),
-                ),
-            },
-        }
-    }
-}
-
-impl Local {
-    async fn next(&mut self) -> anyhow::Result<Vec<Happening>> {
-        match self.receiver.recv().await {
-            Ok(Event::Entry(entry)) => self.up_to(entry.seq).await,
-            Ok(Event::Stored(seq)) => self.up_to(seq).await,
-            Ok(Event::Delta {
-                session_id,
-                kind: DeltaKind::Text,
-                text,
-            }) => Ok(vec![Happening::Delta(session_id, text)]),
-            Ok(Event::Delta { .. } | Event::WorkspaceChanged) => Ok(Vec::new()),
-            Ok(Event::Status(session)) => Ok(vec![Happening::Status(session)]),
-            Err(RecvError::Lagged(_)) => {
-                let mut missed = match self.seq {
-                    Some(after) => self.entries(after, PAGE).await?,
-                    None => Vec::new(),
-                };
-                let sessions = self.core.store().sessions(&self.workspace).await?;
-                let now = sessions.into_iter().map(|s| Happening::Status(Box::new(s)));
-                missed.extend(now);
-                Ok(missed)
+                Ok(vec![Happening::Note(format!("reconnecting: {why}"))])
             }
-            Err(RecvError::Closed) => Err(Failure::new(
-                Exit::Failed,
-                "the sessions of this machine were shut down",
-            )
-            .into()),
+            Some(Err(ClientError::Closed { code, .. })) if code == close::MOVED => Err(moved()),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(
+                Failure::new(Exit::Unreachable, "the engine closed the connection")
+                    .next("ff cloud status")
+                    .into(),
+            ),
         }
-    }
-
-    /// Not beyond this one: deltas that belong before the next are still to come.
-    async fn up_to(&mut self, seq: u64) -> anyhow::Result<Vec<Happening>> {
-        let after = self.seq.unwrap_or(seq.saturating_sub(1));
-        self.entries(after, seq.saturating_sub(after)).await
-    }
-
-    async fn entries(&mut self, after: u64, count: u64) -> anyhow::Result<Vec<Happening>> {
-        let store = self.core.store();
-        let entries = store.entries(&self.workspace, None, after, count).await?;
-        self.seq = Some(entries.last().map_or(after, |entry| entry.seq));
-        Ok(entries
-            .into_iter()
-            .map(|e| Happening::Entry(Box::new(e)))
-            .collect())
     }
 }
 
-fn of_socket(event: WorkspaceEvent) -> Vec<Happening> {
-    let frame = match event {
-        WorkspaceEvent::Frame(frame) => *frame,
-        WorkspaceEvent::Reconnecting(why) => {
-            return vec![Happening::Note(format!("reconnecting: {why}"))];
-        }
+/// Follows a workspace without what came before, where that is much.
+async fn follow(
+    engine: &EngineClient,
+    workspace: &WorkspaceId,
+    after: Option<u64>,
+) -> anyhow::Result<WorkspaceSocket> {
+    let mut socket = engine.follow(workspace, None).await?;
+    let Some(seq) = after.filter(|seq| *seq > SHORT) else {
+        return Ok(socket);
     };
+    // Only its first frame tells which journal it is.
+    if let Some(Ok(WorkspaceEvent::Frame(frame))) = socket.next().await
+        && let WorkspaceFrame::MessagesSnapshot { journal, .. } = *frame
+    {
+        return Ok(engine.follow(workspace, Some((journal, seq))).await?);
+    }
+    Ok(engine.follow(workspace, None).await?)
+}
+
+fn moved() -> anyhow::Error {
+    Failure::new(Exit::Refused, "the workspace has moved to its other side")
+        .hint("the same command goes on with it there")
+        .next("ff workspace list")
+        .into()
+}
+
+/// The error of a command that does not wait until a VM wakes.
+pub fn asleep() -> Failure {
+    Failure::new(Exit::Refused, "the VM went to sleep").next("ff cloud status")
+}
+
+fn of_frame(frame: WorkspaceFrame) -> Vec<Happening> {
     match frame {
         WorkspaceFrame::MessagesSnapshot {
             messages, sessions, ..
         } => {
             let messages = messages.into_iter().map(|e| Happening::Entry(Box::new(e)));
             let sessions = sessions.into_iter().map(|s| Happening::Status(Box::new(s)));
-            messages.chain(sessions).collect()
+            let caught_up = std::iter::once(Happening::CaughtUp);
+            caught_up.chain(messages).chain(sessions).collect()
         }
         WorkspaceFrame::ClaudeMessage { entry }
         | WorkspaceFrame::UserQuestion { entry }
         | WorkspaceFrame::PermissionRequest { entry } => vec![Happening::Entry(Box::new(entry))],
         WorkspaceFrame::Delta {
             session_id,
-            kind: DeltaKind::Text,
+            kind,
             text,
-        } => vec![Happening::Delta(session_id, text)],
+        } => vec![Happening::Delta(session_id, kind, text)],
         WorkspaceFrame::Status { session } => vec![Happening::Status(session)],
-        WorkspaceFrame::Delta { .. }
-        | WorkspaceFrame::WorkspaceChanged { .. }
-        | WorkspaceFrame::Accepted { .. }
+        WorkspaceFrame::WorkspaceChanged { .. } => vec![Happening::Changed],
+        // What becomes of a frame is told to whoever said it.
+        WorkspaceFrame::Accepted { .. }
         | WorkspaceFrame::Rejected { .. }
         | WorkspaceFrame::Lagged => Vec::new(),
     }

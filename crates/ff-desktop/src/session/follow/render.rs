@@ -2,13 +2,13 @@
 
 use ff_protocol::SessionId;
 use ff_protocol::session::{EntryKind, JournalEntry};
-use serde_json::Value;
+use ff_protocol::socket::DeltaKind;
 
 use super::Happening;
+use super::look::Look;
 use super::request::Request;
-
-/// Longest line for a tool call, in characters.
-const LINE: usize = 120;
+use super::tools::{result_lines, tool_lines};
+use crate::clean::{clean, clean_line};
 
 /// What to show for a happening.
 #[derive(Debug, Default, PartialEq)]
@@ -27,41 +27,89 @@ pub struct Render {
     session: SessionId,
     /// Entries up to this one are old.
     after: u64,
-    /// Text of the message being written that was shown already.
-    streamed: String,
+    look: Look,
+    text: Written,
+    thinking: Written,
     mid_line: bool,
+    last: DeltaKind,
+}
+
+/// What was shown of a message still being written.
+#[derive(Debug, Default)]
+struct Written {
+    text: String,
+    /// The next piece begins with all of it.
+    again: bool,
+}
+
+impl Written {
+    /// The part of a piece that was not shown yet.
+    fn news(&mut self, piece: &str) -> String {
+        if !std::mem::take(&mut self.again) {
+            self.text.push_str(piece);
+            return piece.to_owned();
+        }
+        let before = std::mem::replace(&mut self.text, piece.to_owned());
+        rest_after(&before, piece)
+    }
 }
 
 impl Render {
     /// Shows what comes after this entry in this session.
-    pub fn new(session: SessionId, after: u64) -> Self {
+    pub fn new(session: SessionId, after: u64, look: Look) -> Self {
         Self {
             session,
             after,
-            streamed: String::new(),
+            look,
+            text: Written::default(),
+            thinking: Written::default(),
             mid_line: false,
+            last: DeltaKind::Text,
         }
     }
 
     /// What to show for this.
     pub fn show(&mut self, happening: &Happening) -> Shown {
         match happening {
-            Happening::Delta(session, text) if *session == self.session => {
-                self.streamed.push_str(text);
-                self.text(text.clone())
+            Happening::Delta(session, kind, piece) if *session == self.session => {
+                self.piece(*kind, piece)
             }
-            Happening::Entry(entry)
-                if entry.session_id == self.session && entry.seq > self.after =>
-            {
+            Happening::Entry(entry) if self.is_news(entry) => {
                 self.after = entry.seq;
                 self.entry(entry)
             }
-            Happening::Note(note) => Shown {
-                lines: vec![format!("note: {note}")],
-                ..Shown::default()
-            },
-            Happening::Delta(..) | Happening::Entry(_) | Happening::Status(_) => Shown::default(),
+            Happening::CaughtUp => {
+                self.text.again = true;
+                self.thinking.again = true;
+                Shown::default()
+            }
+            Happening::Note(note) => self.beside(vec![format!("note: {}", clean_line(note))]),
+            Happening::Asleep => self.beside(vec![
+                "note: the VM went to sleep; what you say wakes it".into(),
+            ]),
+            Happening::Delta(..)
+            | Happening::Entry(_)
+            | Happening::Status(_)
+            | Happening::Changed => Shown::default(),
         }
+    }
+
+    /// Whether this is an entry of its session that was not shown yet.
+    pub fn is_news(&self, entry: &JournalEntry) -> bool {
+        entry.session_id == self.session && entry.seq > self.after
+    }
+
+    /// What is new in a piece of a message of its session.
+    pub fn news(&mut self, kind: DeltaKind, piece: &str) -> String {
+        match kind {
+            DeltaKind::Thinking => self.thinking.news(piece),
+            DeltaKind::Text => self.text.news(piece),
+        }
+    }
+
+    /// Whether the last line is not over.
+    pub fn is_mid_line(&self) -> bool {
+        self.mid_line
     }
 
     /// What ends the last line.
@@ -73,50 +121,97 @@ impl Render {
         }
     }
 
-    fn text(&mut self, text: String) -> Shown {
-        if !text.is_empty() {
-            self.mid_line = !text.ends_with('\n');
+    fn piece(&mut self, kind: DeltaKind, piece: &str) -> Shown {
+        let thinks = kind == DeltaKind::Thinking;
+        if thinks && !self.look.detail {
+            return Shown::default();
+        }
+        let news = self.news(kind, piece);
+        self.write(kind, &news)
+    }
+
+    fn write(&mut self, kind: DeltaKind, text: &str) -> Shown {
+        if text.is_empty() {
+            return Shown::default();
+        }
+        let mut shown = String::new();
+        if std::mem::replace(&mut self.last, kind) != kind {
+            shown.push_str(self.end());
+        }
+        self.mid_line = !text.ends_with('\n');
+        match kind {
+            DeltaKind::Text => shown.push_str(&clean(text)),
+            DeltaKind::Thinking => shown.push_str(&self.look.dim(&clean(text))),
         }
         Shown {
-            text,
+            text: shown,
             ..Shown::default()
         }
     }
 
+    fn beside(&mut self, lines: Vec<String>) -> Shown {
+        let text = match lines.is_empty() {
+            true => "",
+            false => self.end(),
+        };
+        Shown {
+            text: text.to_owned(),
+            lines,
+            request: None,
+        }
+    }
+
     fn entry(&mut self, entry: &JournalEntry) -> Shown {
+        let payload = &entry.payload;
         match entry.kind {
-            EntryKind::ClaudeMessage if entry.payload["type"] == "assistant" => {
-                self.assistant(entry)
-            }
-            EntryKind::ClaudeMessage if entry.payload["type"] == "login_required" => {
-                let reason = entry.payload["reason"].as_str().unwrap_or_default();
-                let line = format!(
-                    "note: waits for a login ({reason}): run `claude auth login` in a terminal there"
-                );
-                Shown {
-                    text: self.end().to_owned(),
-                    lines: vec![line],
-                    request: None,
+            EntryKind::ClaudeMessage => match payload["type"].as_str() {
+                // A subagent's message comes between the pieces of ours.
+                Some("assistant") if payload["parent_tool_use_id"].is_string() => {
+                    let calls = tool_lines(&payload["message"]["content"]);
+                    self.beside(calls.iter().map(|line| format!("  {line}")).collect())
                 }
-            }
+                Some("assistant") => self.assistant(entry),
+                Some("login_required") => {
+                    let reason = payload["reason"].as_str().unwrap_or_default();
+                    self.beside(vec![format!(
+                        "note: waits for a login ({reason}): run `claude auth login` in a terminal there"
+                    )])
+                }
+                Some("user") if self.look.detail => {
+                    let lines = result_lines(payload, self.look);
+                    self.beside(lines)
+                }
+                Some("system") if self.look.detail => {
+                    let note = system_note(payload);
+                    self.beside(note.into_iter().collect())
+                }
+                _ => Shown::default(),
+            },
             EntryKind::Request => Shown {
                 text: self.end().to_owned(),
-                request: Request::of(&entry.payload),
+                request: Request::of(payload),
                 lines: Vec::new(),
             },
-            _ => Shown::default(),
+            EntryKind::TurnEnded => {
+                self.text = Written::default();
+                self.thinking = Written::default();
+                let end = self.end().to_owned();
+                Shown {
+                    text: end,
+                    ..Shown::default()
+                }
+            }
+            EntryKind::UserMessage | EntryKind::Answer | EntryKind::Status => Shown::default(),
         }
     }
 
     fn assistant(&mut self, entry: &JournalEntry) -> Shown {
         let whole = entry.text();
-        let streamed = std::mem::take(&mut self.streamed);
-        let mut shown = match whole.strip_prefix(streamed.as_str()) {
-            Some(rest) => self.text(rest.to_owned()),
-            // Deltas of another message, or some were lost: what stands there already stays.
-            None => Shown::default(),
-        };
+        self.thinking = Written::default();
+        let mut shown = Shown::default();
         if !whole.is_empty() {
+            let written = std::mem::take(&mut self.text).text;
+            shown = self.write(DeltaKind::Text, &rest_after(&written, &whole));
             shown.text.push_str(self.end());
         }
         shown.lines = tool_lines(&entry.payload["message"]["content"]);
@@ -127,39 +222,38 @@ impl Render {
     }
 }
 
-/// A line for each tool call among the blocks of a message.
-pub fn tool_lines(content: &Value) -> Vec<String> {
-    let blocks = content.as_array().map(Vec::as_slice).unwrap_or_default();
-    let calls = blocks.iter().filter(|block| block["type"] == "tool_use");
-    calls
-        .map(|call| {
-            let name = call["name"].as_str().unwrap_or("tool");
-            cut(&format!("> {name}: {}", summary(&call["input"])))
-        })
-        .collect()
-}
-
-/// What a tool call is about, on one line.
-pub fn summary(input: &Value) -> String {
-    const TELLING: [&str; 8] = [
-        "command",
-        "file_path",
-        "path",
-        "pattern",
-        "url",
-        "query",
-        "description",
-        "prompt",
-    ];
-    let telling = TELLING.iter().find_map(|key| input[*key].as_str());
-    let text = telling.map_or_else(|| input.to_string(), str::to_owned);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-fn cut(line: &str) -> String {
-    if line.chars().count() <= LINE {
-        return line.to_owned();
+/// What follows in `whole` on what of it stands there already. Where they part, the rest begins
+/// on a line of its own: nothing is left out.
+fn rest_after(shown: &str, whole: &str) -> String {
+    let common = shown
+        .char_indices()
+        .zip(whole.chars())
+        .find(|((_, a), b)| a != b)
+        .map_or(shown.len().min(whole.len()), |((at, _), _)| at);
+    let rest = whole.get(common..).unwrap_or_default();
+    match common < shown.len() && !rest.is_empty() {
+        true => format!("\n{rest}"),
+        false => rest.to_owned(),
     }
-    let head: String = line.chars().take(LINE - 3).collect();
-    format!("{head}...")
+}
+
+/// The words for a note of the CLI's own.
+fn system_note(payload: &serde_json::Value) -> Option<String> {
+    let text = |key: &str| payload[key].as_str().map(clean_line);
+    Some(match payload["subtype"].as_str()? {
+        "api_retry" => format!(
+            "note: the API does not answer ({}); attempt {} of {}",
+            clean_line(&payload["error_status"].to_string()),
+            payload["attempt"],
+            payload["max_retries"]
+        ),
+        "compact_boundary" => "note: the conversation so far was compacted".into(),
+        "permission_denied" => format!(
+            "note: {} was refused: {}",
+            text("tool_name").unwrap_or_default(),
+            text("message").unwrap_or_default()
+        ),
+        "informational" => format!("note: {}", text("content").or_else(|| text("message"))?),
+        _ => return None,
+    })
 }

@@ -1,12 +1,14 @@
-//! A permission request or question of the CLI, and the user's answer.
+//! A permission request, question or plan of the CLI, and the user's answer.
 
 use std::collections::BTreeMap;
 
-use ff_protocol::RequestId;
-use ff_protocol::session::Answer;
+use ff_protocol::session::{Answer, RequestKind, UserRequest};
+use ff_protocol::socket::ClientFrame;
+use ff_protocol::{ClientId, RequestId, SessionId};
 use serde_json::Value;
 
-use super::render::summary;
+use super::tools::summary;
+use crate::clean::{clean, clean_line};
 use crate::context::Context;
 use crate::output::say;
 use crate::stop;
@@ -17,6 +19,7 @@ use crate::tty::input;
 pub struct Request {
     /// Its id.
     pub id: RequestId,
+    kind: RequestKind,
     tool: String,
     input: Value,
     questions: Vec<Question>,
@@ -26,49 +29,90 @@ pub struct Request {
 struct Question {
     text: String,
     labels: Vec<String>,
+    several: bool,
 }
 
 impl Request {
     /// Reads the journal's entry of a request.
     pub fn of(payload: &Value) -> Option<Self> {
-        let input = payload["input"].clone();
-        let questions = match payload["kind"].as_str() {
-            Some("question") => questions(&input),
-            _ => Vec::new(),
+        let kind = match payload["kind"].as_str() {
+            Some("question") => RequestKind::Question,
+            Some("plan") => RequestKind::Plan,
+            _ => RequestKind::Permission,
         };
-        Some(Self {
-            id: payload["requestId"].as_str()?.parse().ok()?,
-            tool: payload["toolName"].as_str().unwrap_or("tool").to_owned(),
-            input,
+        let tool = payload["toolName"].as_str().unwrap_or("tool");
+        let id = payload["requestId"].as_str()?.parse().ok()?;
+        Some(Self::new(id, kind, tool, &payload["input"]))
+    }
+
+    /// A request that waited already.
+    pub fn waiting(request: &UserRequest) -> Self {
+        let id = request.request_id.clone();
+        Self::new(id, request.kind, &request.tool_name, &request.input)
+    }
+
+    fn new(id: RequestId, kind: RequestKind, tool: &str, input: &Value) -> Self {
+        let questions = match kind {
+            RequestKind::Question => questions(input),
+            RequestKind::Permission | RequestKind::Plan => Vec::new(),
+        };
+        Self {
+            id,
+            kind,
+            tool: clean_line(tool),
+            input: input.clone(),
             questions,
-        })
+        }
     }
 
     /// The request for people.
     pub fn lines(&self) -> Vec<String> {
         if self.questions.is_empty() {
-            let plan = self.input["plan"].as_str().map(|plan| format!("\n{plan}"));
+            let plan = self.input["plan"].as_str();
+            let plan = plan.map(|plan| format!("\n{}", clean(plan)));
             let about = plan.unwrap_or_else(|| summary(&self.input));
             return vec![format!("? {}: {about}", self.tool)];
         }
         let mut lines = Vec::new();
         for question in &self.questions {
-            lines.push(format!("? {}", question.text));
+            lines.push(format!("? {}", clean(&question.text)));
             let labels = question.labels.iter().enumerate();
-            lines.extend(labels.map(|(at, label)| format!("  {}) {label}", at + 1)));
+            lines.extend(labels.map(|(at, label)| format!("  {}) {}", at + 1, clean_line(label))));
         }
         lines
     }
 
     /// The answer that refuses.
     pub fn refusal(&self, why: &str) -> Answer {
-        Answer {
-            request_id: self.id.clone(),
-            allow: false,
-            message: Some(why.to_owned()),
-            answers: None,
-            id: None,
-            by: None,
+        self.answer(false, Some(why.to_owned()), None)
+    }
+
+    /// The answer that allows; a question has none without the user's choice.
+    pub fn allowance(&self) -> Option<Answer> {
+        (self.kind != RequestKind::Question).then(|| self.answer(true, None, None))
+    }
+
+    /// The frame that carries an answer.
+    pub fn frame(&self, session: &SessionId, answer: Answer) -> ClientFrame {
+        let id = answer.id.unwrap_or_else(ClientId::generate);
+        let (session_id, request_id) = (session.clone(), self.id.clone());
+        // A refused question goes the other way, for its reason's sake.
+        if self.kind == RequestKind::Question && answer.allow {
+            return ClientFrame::QuestionResponse {
+                id,
+                session_id,
+                request_id,
+                answers: answer.answers,
+                by: answer.by,
+            };
+        }
+        ClientFrame::PermissionResponse {
+            id,
+            session_id,
+            request_id,
+            allow: answer.allow,
+            message: answer.message,
+            by: answer.by,
         }
     }
 
@@ -77,63 +121,137 @@ impl Request {
     /// # Errors
     /// The user leaves.
     pub async fn ask(&self, context: &Context) -> anyhow::Result<Answer> {
-        let mut answers = BTreeMap::new();
-        for question in &self.questions {
-            say(format!("{}  number or text:", question.text));
-            let Some(line) = line(context).await? else {
-                return Ok(self.refusal("the user gave no answer"));
-            };
-            answers.insert(question.text.clone(), question.meaning(&line));
-        }
-        if self.questions.is_empty() {
-            say("allow? [y/N]");
-            let yes = line(context).await?.is_some_and(|line| is_yes(&line));
-            if !yes {
-                return Ok(self.refusal("the user refused"));
+        let mut dialog = Dialog::new(self.clone());
+        loop {
+            say(dialog.asks());
+            let line = stop::unless(context.stop(), async { Ok(input::line().await) }).await?;
+            if let Some(answer) = dialog.hear(line.as_deref()) {
+                return Ok(answer);
             }
         }
-        Ok(Answer {
+    }
+
+    fn answer(
+        &self,
+        allow: bool,
+        message: Option<String>,
+        answers: Option<BTreeMap<String, String>>,
+    ) -> Answer {
+        Answer {
             request_id: self.id.clone(),
-            allow: true,
-            message: None,
-            answers: (!answers.is_empty()).then_some(answers),
-            id: None,
-            by: None,
+            allow,
+            message,
+            answers,
+            id: Some(ClientId::generate()),
+            by: user_name(),
+        }
+    }
+}
+
+/// A request that is put to the user, line by line.
+#[derive(Debug)]
+pub struct Dialog {
+    request: Request,
+    answers: BTreeMap<String, String>,
+}
+
+impl Dialog {
+    /// Nothing was asked yet.
+    pub fn new(request: Request) -> Self {
+        Self {
+            request,
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// What it is about.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// What the next line answers.
+    pub fn asks(&self) -> String {
+        match (self.question(), self.request.kind) {
+            (Some(question), _) => {
+                let how = match (question.labels.is_empty(), question.several) {
+                    (true, _) => "your answer",
+                    (false, false) => "number or text",
+                    (false, true) => "numbers (1,3) or text",
+                };
+                match self.request.questions.len() {
+                    1 => format!("{how}:"),
+                    _ => format!("{}  {how}:", clean(&question.text)),
+                }
+            }
+            (None, RequestKind::Plan) => "carry out this plan? y, n, or what to change:".to_owned(),
+            (None, _) => "allow? y, n, or why not:".to_owned(),
+        }
+    }
+
+    /// Takes the user's line, or the end of their input; gives the answer once it is complete.
+    pub fn hear(&mut self, line: Option<&str>) -> Option<Answer> {
+        let Some(line) = line.map(str::trim) else {
+            return Some(self.request.refusal("the user gave no answer"));
+        };
+        if let Some(question) = self.question().cloned() {
+            if line.is_empty() {
+                return None;
+            }
+            let meant = question.meaning(line);
+            self.answers.insert(question.text, meant);
+            if self.question().is_some() {
+                return None;
+            }
+            let answers = Some(std::mem::take(&mut self.answers));
+            return Some(self.request.answer(true, None, answers));
+        }
+        Some(match line.to_lowercase().as_str() {
+            "y" | "yes" => self.request.answer(true, None, None),
+            "" | "n" | "no" => self.request.refusal("the user refused"),
+            _ => self.request.refusal(line),
         })
+    }
+
+    /// The next question without an answer.
+    fn question(&self) -> Option<&Question> {
+        let mut all = self.request.questions.iter();
+        all.find(|question| !self.answers.contains_key(&question.text))
     }
 }
 
 impl Question {
+    /// Numbers stand for their labels; other text for itself.
     fn meaning(&self, line: &str) -> String {
-        let number: Option<usize> = line.parse().ok();
-        let label = number.and_then(|n| self.labels.get(n.checked_sub(1)?));
-        label.cloned().unwrap_or_else(|| line.to_owned())
+        let label = |word: &str| {
+            let number: usize = word.trim().parse().ok()?;
+            self.labels.get(number.checked_sub(1)?).cloned()
+        };
+        let meant = match self.several {
+            true => line.split(',').map(label).collect::<Option<Vec<_>>>(),
+            false => label(line).map(|one| vec![one]),
+        };
+        meant.map_or_else(|| line.to_owned(), |labels| labels.join(", "))
     }
 }
 
-async fn line(context: &Context) -> anyhow::Result<Option<String>> {
-    stop::unless(context.stop(), async { Ok(input::line().await) }).await
-}
-
-fn is_yes(line: &str) -> bool {
-    matches!(line.to_lowercase().as_str(), "y" | "yes")
+/// Who answers, for people.
+fn user_name() -> Option<String> {
+    std::env::var("USER").ok().filter(|name| !name.is_empty())
 }
 
 fn questions(input: &Value) -> Vec<Question> {
-    let all = input["questions"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let question = |value: &Value| {
-        let options = value["options"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+        let options = array(&value["options"]);
         let labels = options.iter().filter_map(|option| option["label"].as_str());
         Some(Question {
             text: value["question"].as_str()?.to_owned(),
             labels: labels.map(str::to_owned).collect(),
+            several: value["multiSelect"] == true,
         })
     };
-    all.iter().filter_map(question).collect()
+    array(&input["questions"])
+        .iter()
+        .filter_map(question)
+        .collect()
 }

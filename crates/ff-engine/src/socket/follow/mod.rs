@@ -20,7 +20,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinError;
 
 use self::intents::Intents;
-use self::pieces::Pieces;
+pub use self::pieces::Pieces;
 use super::wire::{Broken, Heard, Listener, Speaker, Upgrade, close_after, open};
 use crate::extract::{Path, Query};
 use crate::{ApiError, Engine};

@@ -8,7 +8,7 @@ use ff_protocol::session::{EntryKind, JournalEntry};
 
 /// What of the events to come is known already.
 #[derive(Debug)]
-pub(super) struct Pieces {
+pub struct Pieces {
     /// The last entry of which no event comes any more; 0 where that is not known.
     told: u64,
     /// By session: the entry that was read and ends a message, and whose event is still to come.
@@ -17,25 +17,25 @@ pub(super) struct Pieces {
 
 impl Pieces {
     /// Events of the entries after `told` are still to come.
-    pub(super) fn new(told: u64) -> Self {
+    pub fn new(told: u64) -> Self {
         let whole = HashMap::new();
         Self { told, whole }
     }
 
     /// An entry was read from the store.
-    pub(super) fn read(&mut self, entry: &JournalEntry) {
+    pub fn read(&mut self, entry: &JournalEntry) {
         if self.told > 0 && entry.seq > self.told && ends_message(entry) {
             self.whole.insert(entry.session_id.clone(), entry.seq);
         }
     }
 
     /// The event of an entry came.
-    pub(super) fn passed(&mut self, seq: u64) {
+    pub fn passed(&mut self, seq: u64) {
         self.whole.retain(|_, until| *until > seq);
     }
 
     /// Whether a piece that comes now is news.
-    pub(super) fn are_news(&self, session: &SessionId) -> bool {
+    pub fn are_news(&self, session: &SessionId) -> bool {
         !self.whole.contains_key(session)
     }
 }
