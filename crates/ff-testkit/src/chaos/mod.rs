@@ -5,7 +5,7 @@
 mod docker;
 mod faults;
 mod kill;
-mod random;
+pub(crate) mod random;
 mod schedule;
 mod server;
 mod verdict;
