@@ -104,6 +104,7 @@ pub async fn run(settings: Settings, tell: impl Fn(&str)) -> Result<Report> {
             is_bare = true;
             if let Err(error) = stage.make_bare().await {
                 report.failures.push(format!("before {kill}: {error:#}"));
+                drop(stage);
                 stage = begin(&settings).await?;
                 stage.make_bare().await?;
             }
@@ -117,6 +118,7 @@ pub async fn run(settings: Settings, tell: impl Fn(&str)) -> Result<Report> {
             if report.failures.len() >= MOST_FAILURES {
                 return Ok(report);
             }
+            drop(stage);
             stage = begin(&settings).await?;
             if is_bare {
                 stage.make_bare().await?;

@@ -258,9 +258,14 @@ impl<'a> Scene<'a> {
                 ended(it) >= due && it.session.status != SessionStatus::Running
             })
             .await?;
-        let session = &detail.session;
+        let (session, outcome) = (&detail.session, outcome(&detail));
+        // A CLI that outlives its agent refuses what it has asked and goes on by itself, until the
+        // next agent ends it.
+        let went_on = self.kill.victim == Victim::BareAgent
+            && self.kill.moment == Moment::PermissionOpen
+            && outcome == Some(TurnOutcome::Completed);
         ensure!(
-            outcome(&detail) == Some(TurnOutcome::Interrupted),
+            outcome == Some(TurnOutcome::Interrupted) || went_on,
             "the turn ended as {:?}",
             session.last_turn
         );

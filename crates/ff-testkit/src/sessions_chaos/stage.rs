@@ -211,9 +211,10 @@ impl Stage {
         what: &str,
         wanted: impl Fn(&SessionDetail) -> bool,
     ) -> Result<SessionDetail> {
-        let begun = Instant::now();
+        // While its machine is started again, too.
+        let (engine, begun) = (self.engine.waking(), Instant::now());
         loop {
-            let read = self.engine.session(&self.workspace, session).await;
+            let read = engine.session(&self.workspace, session).await;
             match read {
                 Ok(detail) if wanted(&detail) => return Ok(detail),
                 Err(error) if !error.is_transient() => return Err(error.into()),
