@@ -18,19 +18,24 @@ mod verdict;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 pub use schedule::{Kill, Moment, Victim};
 
 use crate::chaos::random::Random;
-use crate::journey::Options;
-use scene::Scene;
+use crate::journey::{Failure, Options};
+use scene::{Missed, Scene};
 use stage::Stage;
 
 /// Failures after which the rest is not tried.
 const MOST_FAILURES: usize = 5;
+/// Sessions in which a moment may be missed, and the next.
+const TRIES: usize = 3;
+/// Longest wait for the stand-ins' address.
+const TAKEN: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What is to be done.
 #[derive(Debug, Clone)]
@@ -139,22 +144,51 @@ pub async fn run(settings: Settings, tell: impl Fn(&str)) -> Result<Report> {
     Ok(report)
 }
 
+/// The stand-in for GitHub has one address: another one may still be giving it up.
 async fn begin(settings: &Settings) -> Result<Stage> {
-    let options = Options {
-        programs: settings.programs.clone(),
-        image: settings.image.clone(),
-        keep: false,
-        cut: None,
-    };
-    Stage::begin(options).await
+    let begun = Instant::now();
+    loop {
+        let options = Options {
+            programs: settings.programs.clone(),
+            image: settings.image.clone(),
+            keep: false,
+            cut: None,
+        };
+        match Stage::begin(options).await {
+            Err(error) if is_taken(&error) && begun.elapsed() < TAKEN => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            begun => return begun,
+        }
+    }
 }
 
+fn is_taken(error: &anyhow::Error) -> bool {
+    let causes = error.chain().filter_map(|it| it.downcast_ref::<Failure>());
+    let causes = causes.flat_map(|failure| failure.cause.chain());
+    causes
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+}
+
+/// Kills, in a session of its own; in another one if the moment was missed.
 async fn play(stage: &mut Stage, kill: Kill, report: &mut Report) -> Result<()> {
-    let mut scene = Scene::begin(stage, kill).await?;
-    let played = scene.play().await;
-    if scene.hit {
-        *report.hits.entry((kill.victim, kill.moment)).or_default() += 1;
+    let mut tries = 1;
+    loop {
+        let said = stage.said.len();
+        let mut scene = Scene::begin(stage, kill).await?;
+        let played = scene.play().await;
+        if scene.hit {
+            *report.hits.entry((kill.victim, kill.moment)).or_default() += 1;
+        }
+        match played {
+            Err(error) if error.is::<Missed>() && tries < TRIES => {
+                tries += 1;
+                scene.end().await?;
+                // What was on its way may have come, or not.
+                stage.said.truncate(said);
+            }
+            played => return played.and(scene.end().await),
+        }
     }
-    played?;
-    scene.end().await
 }

@@ -17,8 +17,15 @@ use super::stage::{Message, Stage, answer, ended, say};
 use crate::journey::process::eventually;
 
 const SOON: Duration = Duration::from_secs(20);
+/// Longest way of a request to the agent.
+const COMES: Duration = Duration::from_secs(8);
 /// Bytes that make a request stand out among others on its way.
 const PADDING: usize = 8000;
+
+/// The moment did not come, so nobody was killed.
+#[derive(Debug, thiserror::Error)]
+#[error("the moment was missed: the request does not lie before the agent")]
+pub struct Missed;
 
 /// Something under way that is awaited later.
 pub type Under = AbortOnDropHandle<Result<()>>;
@@ -161,15 +168,24 @@ impl<'a> Scene<'a> {
     /// Has a request lie unread before the agent, whose process stands still from now on.
     ///
     /// # Errors
-    /// It does not get there.
+    /// [`Missed`]; the agent goes on then.
     pub async fn before_agent(&self, send: impl FnOnce(&Self) -> Under) -> Result<Under> {
         let machine = &self.stage.machine;
+        // A server that doubts the agent asks for its proof first, which one that stands still
+        // does not give.
+        let known = |_: &SessionDetail| true;
+        self.stage
+            .until(&self.session, "it is known", known)
+            .await?;
         machine.signal_agent("STOP").await?;
         let sent = send(self);
-        eventually("the request lies before the agent", SOON, async || {
+        let lies = eventually("the request lies before the agent", COMES, async || {
             Ok((machine.unread().await? > PADDING as u64 / 2).then_some(()))
-        })
-        .await?;
+        });
+        if lies.await.is_err() {
+            machine.signal_agent("CONT").await?;
+            return Err(Missed.into());
+        }
         Ok(sent)
     }
 
@@ -180,7 +196,13 @@ impl<'a> Scene<'a> {
     pub async fn unwritten(&self, send: impl FnOnce(&Self) -> Under) -> Result<(Hold, Under)> {
         let machine = &self.stage.machine;
         let hold = machine.hold_database().await?;
-        let sent = self.before_agent(send).await?;
+        let sent = match self.before_agent(send).await {
+            Ok(sent) => sent,
+            Err(error) => {
+                hold.release().await?;
+                return Err(error);
+            }
+        };
         machine.signal_agent("CONT").await?;
         eventually("the agent reads the request", SOON, async || {
             Ok((machine.unread().await? < PADDING as u64 / 2).then_some(()))
