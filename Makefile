@@ -18,7 +18,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "PROFILE=release builds optimised; KEEP=1 leaves the demo running; DOCKER_HOST chooses another engine."
-	@echo "CHAOS=... is for ff-chaos: --seed N, --schedules N, --only POINT."
+	@echo "CHAOS=... is for ff-chaos: --seed N, --suite server|sessions, --schedules N, --rounds N, --only POINT."
 	@echo "BENCH=... is for ff-bench: --quick, --only NAME, --samples N, --json FILE."
 
 demo: _setup _build _image ## show the whole chain on real Docker with the real CLI, each step checked
@@ -35,7 +35,7 @@ bench: _setup ## measure beside bare containers with an optimised build
 	@$(MAKE) --no-print-directory PROFILE=release _build _image
 	@$(TARGET_DIR)/release/ff-bench $(BENCH)
 
-chaos: _setup _build _image ## kill the server at each of its crash points, break what is under it
+chaos: _setup _build _image ## kill server, agents and CLIs wherever it may hurt, break what is under them
 	@$(BIN)/ff-chaos $(CHAOS)
 
 lint: ## check format and lints

@@ -1,8 +1,8 @@
 //! Stand-ins for what a test machine cannot reach, and the journey that uses them.
 //!
 //! [`messages`] plays the Anthropic Messages API, [`login`] the host that renews its logins, [`github`] plays GitHub's
-//! API and its git host, [`journey`] walks the main job from end to end, [`bench`] measures it, and [`chaos`] kills
-//! the server in it.
+//! API and its git host, [`journey`] walks the main job from end to end, [`bench`] measures it, [`chaos`] kills
+//! the server in it, and [`sessions_chaos`] kills server, agent and CLI in the turns of sessions.
 
 pub mod bench;
 pub mod chaos;
@@ -12,3 +12,4 @@ pub mod login;
 pub mod messages;
 mod request_log;
 mod server;
+pub mod sessions_chaos;

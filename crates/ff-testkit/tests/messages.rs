@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use ff_testkit::messages::{Block, Credential, Fault, MessagesApi, Reply, Sequence, Turn};
+use ff_testkit::messages::{Block, Credential, Fault, Gate, MessagesApi, Reply, Sequence, Turn};
 use futures_util::StreamExt as _;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -260,5 +260,31 @@ async fn scripts_can_be_replaced() -> Result<()> {
     let reply: Value = post(&api, &ask("hi", false)).send().await?.json().await?;
     assert_eq!(reply["content"][0]["thinking"], "hm");
     assert_eq!(reply["content"][1]["text"], "hi of m");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_held_text_stops_in_its_middle_until_its_gate_is_open() -> Result<()> {
+    let api = start().await?;
+    let gate = Gate::default();
+    let block = Block::HeldText {
+        before: "first".into(),
+        gate: gate.clone(),
+        after: "second".into(),
+    };
+    api.set_script(move |_: &Turn| Reply::blocks(vec![block.clone()]));
+    let mut stream = post(&api, &ask("go", true)).send().await?.bytes_stream();
+    let mut text = String::new();
+    while !text.contains("first") {
+        let piece = stream.next().await.context("the stream has ended")??;
+        text += std::str::from_utf8(&piece)?;
+    }
+    let more = tokio::time::timeout(Duration::from_millis(100), stream.next()).await;
+    assert!(more.is_err(), "it did not wait: {more:?}");
+    gate.open();
+    while let Some(piece) = stream.next().await {
+        text += std::str::from_utf8(&piece?)?;
+    }
+    assert!(text.contains("second") && text.contains("message_stop"));
     Ok(())
 }

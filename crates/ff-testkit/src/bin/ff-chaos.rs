@@ -1,15 +1,26 @@
-//! The fault suite's program: kills the server at each crash point, breaks what is under it, and
-//! prints how often each point was reached.
+//! The fault suites' program: kills the server at each crash point and breaks what is under it, then
+//! kills server, agent and CLI in the turns of sessions; prints how often each point and moment was
+//! reached.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
-use ff_testkit::chaos::{self, Settings};
+use clap::{Parser, ValueEnum};
+use ff_testkit::{chaos, sessions_chaos};
 
-/// Kills the server at each of its crash points on real Docker. Build it with `make chaos`.
+/// A suite.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Suite {
+    /// Kills the server at its crash points.
+    Server,
+    /// Kills server, agent and CLI in the turns of sessions.
+    Sessions,
+}
+
+/// Kills the server at each of its crash points, and server, agent and CLI in the turns of sessions,
+/// on real Docker. Build it with `make chaos`.
 #[derive(Parser)]
 struct Args {
     /// Play the schedules of this seed again.
@@ -18,8 +29,14 @@ struct Args {
     /// Play so many schedules; each point comes before any comes again.
     #[arg(long, value_name = "N", default_value = "120")]
     schedules: usize,
-    /// Only this crash point, or this fault.
-    #[arg(long, value_name = "POINT")]
+    /// Kill each victim so often in each moment of a turn.
+    #[arg(long, value_name = "N", default_value = "5")]
+    rounds: usize,
+    /// Only this suite.
+    #[arg(long, value_enum)]
+    suite: Option<Suite>,
+    /// Only this crash point or fault; for sessions, only kills whose name contains it.
+    #[arg(long, value_name = "POINT", requires = "suite")]
     only: Option<String>,
     /// Directory with `ff-cloud`; without it, where this program is.
     #[arg(long, env = "FF_BIN_DIR")]
@@ -40,22 +57,52 @@ async fn main() -> anyhow::Result<ExitCode> {
             .unwrap_or_default(),
     };
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    let settings = Settings {
+    let seed = args.seed.unwrap_or(u64::from(now.subsec_nanos()));
+    let server = chaos::Settings {
+        programs: programs.clone(),
+        image: args.image.clone(),
+        seed,
+        schedules: Some(args.schedules),
+        only: args.only.clone(),
+    };
+    let sessions = sessions_chaos::Settings {
         programs,
         image: args.image,
-        seed: args.seed.unwrap_or(u64::from(now.subsec_nanos())),
-        schedules: Some(args.schedules),
+        seed,
+        rounds: args.rounds,
         only: args.only,
     };
-    // The table is for standard output; a reader that went away must not keep us from cleaning up.
-    let tell = |line: &str| drop(writeln!(std::io::stderr(), "{line}"));
-    let report = tokio::select! {
-        report = chaos::run(settings, tell) => report?,
-        _ = tokio::signal::ctrl_c() => return Ok(ExitCode::FAILURE),
+    let chosen = |suite| args.suite.is_none_or(|only| only == suite);
+    let both = async {
+        let mut failed = false;
+        if chosen(Suite::Server) {
+            let report = chaos::run(server, tell).await?;
+            show(&report.text());
+            failed |= !report.failures.is_empty();
+        }
+        if chosen(Suite::Sessions) {
+            let report = sessions_chaos::run(sessions, tell).await?;
+            show(&report.text());
+            failed |= !report.failures.is_empty();
+        }
+        anyhow::Ok(failed)
     };
-    let _ = write!(std::io::stdout(), "\n{}", report.text());
-    Ok(match report.failures.as_slice() {
-        [] => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
+    let failed = tokio::select! {
+        failed = both => failed?,
+        _ = tokio::signal::ctrl_c() => true,
+    };
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
     })
+}
+
+/// Progress is not for standard output; a reader that went away must not keep us from cleaning up.
+fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+fn show(table: &str) {
+    let _ = write!(std::io::stdout(), "\n{table}");
 }

@@ -9,7 +9,7 @@ mod engine_killed;
 mod faults;
 mod freeze;
 mod kill;
-mod random;
+pub(crate) mod random;
 mod schedule;
 mod server;
 mod verdict;

@@ -126,6 +126,22 @@ pub async fn break_inside(container: &str, command: &str) -> Result<()> {
         .map(drop)
 }
 
+/// Changes rows of a SQLite file that a server has open.
+///
+/// # Errors
+/// It cannot be opened or stays busy.
+pub async fn sqlite_change(file: &Path, sql: &str) -> Result<()> {
+    let db = Database::connect(format!("sqlite://{}?mode=rw", file.display()))
+        .await
+        .with_context(|| format!("cannot open {}", file.display()))?;
+    let changed = db
+        .execute_raw(Statement::from_string(DbBackend::Sqlite, sql))
+        .await;
+    db.close().await?;
+    changed?;
+    Ok(())
+}
+
 /// One row of a SQLite file, read only; every column as text.
 pub async fn sqlite_row(file: &Path, sql: &str, columns: &[&str]) -> Result<Option<Vec<String>>> {
     let db = Database::connect(format!("sqlite://{}?mode=ro", file.display()))

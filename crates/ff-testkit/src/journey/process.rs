@@ -179,9 +179,14 @@ pub fn tail(text: &str, most: usize) -> &str {
 
 /// Asks a child to end, as a service manager would.
 pub fn terminate(child: &Child) -> Result<()> {
+    signal(child, "TERM")
+}
+
+/// Sends a child a signal, by the signal's name; one that has ended gets none.
+pub fn signal(child: &Child, name: &str) -> Result<()> {
     let Some(pid) = child.id() else { return Ok(()) };
     let status = std::process::Command::new("kill")
-        .args(["-TERM", &pid.to_string()])
+        .args([&format!("-{name}"), &pid.to_string()])
         .status()?;
     ensure!(status.success(), "cannot signal process {pid}");
     Ok(())

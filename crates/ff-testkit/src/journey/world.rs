@@ -1,6 +1,7 @@
 //! Everything a journey has set up, and how it goes away again.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,8 @@ use super::process::{self, Run};
 use super::{Options, fixture::Fixture, gateway::Gateway};
 use crate::github::{GitHub, GitHubConfig, GitHubFault};
 use crate::messages::{DEFAULT_API_KEY, Fault, MessagesApi, MessagesConfig};
+
+const KILLED: i32 = 9;
 
 /// What the user has in their VM once provisioned.
 pub(super) struct Provisioned {
@@ -96,18 +99,61 @@ impl World {
             Some(Break::GitAnswers401) => github.set_fault(Some(GitHubFault::GitRejectsLogin)),
             _ => {}
         }
-        let authority = self.dir.path().join("authority.pem");
-        std::fs::write(&authority, github.ca_pem())?;
+        std::fs::write(self.authority(), github.ca_pem())?;
         self.fixture.make_repository(&github, &self.home()).await?;
         self.messages = Some(messages);
         self.github = Some(github);
-        let address = self.start_server(gateway, authority).await?;
+        let address = self.start_server(gateway).await?;
         Ok(format!("server on {address}, stand-ins on {gateway}"))
     }
 
-    async fn start_server(&mut self, gateway: IpAddr, authority: PathBuf) -> Result<SocketAddr> {
-        let address = process::free_port()?;
-        let log = std::fs::File::create(self.dir.path().join("server.log"))?;
+    /// Starts the server once more, where it was.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_server_again(&mut self) -> Result<()> {
+        let gateway = self.messages()?.addr().ip();
+        self.start_server(gateway).await.map(drop)
+    }
+
+    /// Kills the server, with no time for anything.
+    ///
+    /// # Errors
+    /// It had ended by itself.
+    pub async fn kill_server(&mut self) -> Result<()> {
+        let mut server = self.server.take().context("there is no server")?;
+        server.start_kill()?;
+        let status = server.wait().await?;
+        ensure!(
+            status.signal() == Some(KILLED),
+            "the server ended by itself: {status}; {}",
+            self.server_log()
+        );
+        Ok(())
+    }
+
+    /// Stops the server in its tracks, or lets it go on.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub fn freeze_server(&self, freeze: bool) -> Result<()> {
+        let server = self.server.as_ref().context("there is no server")?;
+        process::signal(server, if freeze { "STOP" } else { "CONT" })
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.dir.path().join("authority.pem")
+    }
+
+    async fn start_server(&mut self, gateway: IpAddr) -> Result<SocketAddr> {
+        let address = match self.server_address {
+            Some(address) => address,
+            None => process::free_port()?,
+        };
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("server.log"))?;
         let mut command = tokio::process::Command::new(self.program("ff-cloud"));
         command
             .args([
@@ -121,7 +167,7 @@ impl World {
             .arg("--data-dir")
             .arg(self.server_dir())
             .arg("--vm-extra-ca")
-            .arg(authority)
+            .arg(self.authority())
             .args(&self.options.settings);
         for host in ["github.com", "api.github.com"] {
             command
@@ -167,7 +213,8 @@ impl World {
         self.options.programs.join(name)
     }
 
-    fn server_log(&self) -> String {
+    /// The end of what the server said.
+    pub fn server_log(&self) -> String {
         let text = std::fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default();
         process::tail(&text, 2000).to_owned()
     }
@@ -239,7 +286,8 @@ impl World {
         self.github.as_ref().context("GitHub is not there")
     }
 
-    fn instance(&self) -> Option<String> {
+    /// What the server labels with what is its own.
+    pub fn instance(&self) -> Option<String> {
         let text = std::fs::read_to_string(self.server_dir().join("instance-id")).ok()?;
         Some(text.trim().to_owned())
     }

@@ -19,7 +19,7 @@ use axum::Router;
 
 pub use self::log::{Credential, MessagesRequest};
 pub use self::plan::PromptPlan;
-pub use self::reply::{Block, Reply, Scripted, Sequence};
+pub use self::reply::{Block, Gate, Reply, Scripted, Sequence};
 pub use self::turn::{ToolOutcome, Turn};
 use crate::login::Logins;
 use crate::request_log::RequestLog;

@@ -3,8 +3,32 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::turn::Turn;
+
+/// A place in a stream where the model waits until it is opened, once and for all. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(CancellationToken);
+
+impl Gate {
+    /// Lets through whoever waits and whoever comes.
+    pub fn open(&self) {
+        self.0.cancel();
+    }
+
+    /// Returns once it is open.
+    pub async fn passed(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+/// Whether it is the same gate.
+impl PartialEq for Gate {
+    fn eq(&self, other: &Self) -> bool {
+        self.0 == other.0
+    }
+}
 
 /// One content block of an assistant message.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +41,15 @@ pub enum Block {
         chunks: Vec<String>,
         /// The pause before each chunk.
         pause: Duration,
+    },
+    /// Text that stops in its middle until a gate is open.
+    HeldText {
+        /// What is streamed at once.
+        before: String,
+        /// What it waits for.
+        gate: Gate,
+        /// The rest.
+        after: String,
     },
     /// Extended thinking.
     Thinking(String),

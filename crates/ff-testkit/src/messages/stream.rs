@@ -6,7 +6,7 @@ use axum::body::{Body, Bytes};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::reply::Block;
+use super::reply::{Block, Gate};
 
 const TEXT_CHUNK: usize = 64;
 const JSON_CHUNK: usize = 24;
@@ -23,10 +23,27 @@ pub(super) struct Message {
     blocks: Vec<(Option<String>, Block)>,
 }
 
-/// An event and the pause before it.
+/// An event and what comes before it.
 struct Step {
-    pause: Duration,
+    pause: Pause,
     event: Value,
+}
+
+/// What an event waits for.
+enum Pause {
+    None,
+    Time(Duration),
+    Gate(Gate),
+}
+
+impl Pause {
+    async fn over(self) {
+        match self {
+            Self::None => {}
+            Self::Time(time) => tokio::time::sleep(time).await,
+            Self::Gate(gate) => gate.passed().await,
+        }
+    }
 }
 
 impl Message {
@@ -71,9 +88,7 @@ impl Message {
                     tokio::time::sleep(CUT_PAUSE).await;
                     return Some((Err(io::ErrorKind::ConnectionAborted.into()), (steps, false)));
                 };
-                if !step.pause.is_zero() {
-                    tokio::time::sleep(step.pause).await;
-                }
+                step.pause.over().await;
                 Some((Ok::<_, io::Error>(encode(&step.event)), (steps, cut)))
             },
         ))
@@ -134,7 +149,7 @@ pub(super) fn new_id(prefix: &str) -> String {
 
 fn now(event: Value) -> Step {
     Step {
-        pause: Duration::ZERO,
+        pause: Pause::None,
         event,
     }
 }
@@ -148,6 +163,7 @@ fn length(block: &Block) -> usize {
     match block {
         Block::Text(text) | Block::Thinking(text) => text.len(),
         Block::SlowText { chunks, .. } => chunks.iter().map(String::len).sum(),
+        Block::HeldText { before, after, .. } => before.len() + after.len(),
         Block::ToolUse { input, .. } => input.to_string().len(),
     }
 }
@@ -156,6 +172,9 @@ fn whole_block((id, block): &(Option<String>, Block)) -> Value {
     match block {
         Block::Text(text) => json!({"type": "text", "text": text}),
         Block::SlowText { chunks, .. } => json!({"type": "text", "text": chunks.concat()}),
+        Block::HeldText { before, after, .. } => {
+            json!({"type": "text", "text": format!("{before}{after}")})
+        }
         Block::Thinking(text) => {
             json!({"type": "thinking", "thinking": text, "signature": SIGNATURE})
         }
@@ -167,7 +186,9 @@ fn whole_block((id, block): &(Option<String>, Block)) -> Value {
 
 fn empty_block((id, block): &(Option<String>, Block)) -> Value {
     match block {
-        Block::Text(_) | Block::SlowText { .. } => json!({"type": "text", "text": ""}),
+        Block::Text(_) | Block::SlowText { .. } | Block::HeldText { .. } => {
+            json!({"type": "text", "text": ""})
+        }
         Block::Thinking(_) => json!({"type": "thinking", "thinking": "", "signature": ""}),
         Block::ToolUse { name, .. } => {
             json!({"type": "tool_use", "id": id, "name": name, "input": {}})
@@ -175,11 +196,11 @@ fn empty_block((id, block): &(Option<String>, Block)) -> Value {
     }
 }
 
-fn deltas(block: &Block) -> Vec<(Duration, Value)> {
+fn deltas(block: &Block) -> Vec<(Pause, Value)> {
     let at_once = |values: Vec<Value>| {
         values
             .into_iter()
-            .map(|value| (Duration::ZERO, value))
+            .map(|value| (Pause::None, value))
             .collect()
     };
     let text_delta = |text: &str| json!({"type": "text_delta", "text": text});
@@ -192,8 +213,16 @@ fn deltas(block: &Block) -> Vec<(Duration, Value)> {
         ),
         Block::SlowText { chunks, pause } => chunks
             .iter()
-            .map(|chunk| (*pause, text_delta(chunk)))
+            .map(|chunk| (Pause::Time(*pause), text_delta(chunk)))
             .collect(),
+        Block::HeldText {
+            before,
+            gate,
+            after,
+        } => vec![
+            (Pause::None, text_delta(before)),
+            (Pause::Gate(gate.clone()), text_delta(after)),
+        ],
         Block::Thinking(text) => at_once(vec![
             json!({"type": "thinking_delta", "thinking": text}),
             json!({"type": "signature_delta", "signature": SIGNATURE}),

@@ -114,7 +114,9 @@ async fn watch_workspace(mut socket: WorkspaceSocket, seen: Arc<Mutex<Seen>>) {
         match event {
             Some(Ok(WorkspaceEvent::Frame(frame))) => match *frame {
                 WorkspaceFrame::MessagesSnapshot { messages, .. } => seen.entries.extend(messages),
-                WorkspaceFrame::ClaudeMessage { entry } => seen.entries.push(entry),
+                WorkspaceFrame::ClaudeMessage { entry }
+                | WorkspaceFrame::UserQuestion { entry }
+                | WorkspaceFrame::PermissionRequest { entry } => seen.entries.push(entry),
                 _ => {}
             },
             other => {

@@ -149,7 +149,7 @@ fn a_tool_call_is_one_short_line() {
 
 #[test]
 fn a_message_that_waits_for_a_login_says_so() {
-    let mut render = Render::new("s-1".parse().unwrap(), 0);
+    let mut render = render(Look::default());
     let payload = json!({"type": "login_required", "reason": "Not logged in", "uuid": "u"});
     let waits = render.show(&entry("s-1", EntryKind::ClaudeMessage, payload));
     assert_eq!(waits.lines.len(), 1);
