@@ -177,6 +177,7 @@ mod tests {
             quiesced: None,
             next_wake_at: None,
             notices: Vec::new(),
+            login_required: None,
         }
     }
 

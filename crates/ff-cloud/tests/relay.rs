@@ -11,6 +11,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message as AtAgent};
 use bytes::Bytes;
 use ff_protocol::close;
+use ff_protocol::socket::LARGEST_CLIENT_FRAME;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use support::backend::Backend;
@@ -201,11 +202,11 @@ async fn a_lost_agent_is_told_from_a_sleeping_vm(backend: Backend) {
 async fn a_message_beyond_the_limit_ends_the_socket(backend: Backend) {
     let mut world = World::new(backend).await;
     let (mut client, mut agent) = world.connect().await;
-    let sending = client.send(Message::Binary(vec![0; (4 << 20) + 1].into()));
+    let sending = client.send(Message::Binary(vec![0; LARGEST_CLIENT_FRAME + 1].into()));
     // The server may be gone before all is written.
     let _ = within(sending).await;
     match at_agent(&mut agent).await {
-        AtAgent::Close(Some(frame)) => assert_eq!(frame.code, 1009),
+        AtAgent::Close(Some(frame)) => assert_eq!(frame.code, close::TOO_LARGE),
         other => panic!("{other:?}"),
     }
 }

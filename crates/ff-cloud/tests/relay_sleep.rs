@@ -12,6 +12,7 @@ use axum::extract::ws::{Message as AtAgent, WebSocket};
 use bytes::Bytes;
 use ff_cloud::db::entity::workspace;
 use ff_protocol::close;
+use ff_protocol::socket::LARGEST_CLIENT_FRAME;
 use futures_util::{SinkExt, StreamExt};
 use sea_orm::{EntityTrait, IntoActiveModel};
 use serde_json::json;
@@ -140,7 +141,7 @@ async fn input_that_a_vm_may_not_have_read_any_more_wakes_it(backend: Backend) {
     nothing_comes(&mut agent).await;
 }
 
-async fn every_message_of_a_workspace_socket_wakes(backend: Backend) {
+async fn what_a_client_says_on_a_workspace_socket_wakes_the_vm_and_comes_once(backend: Backend) {
     let mut world = World::new(backend).await;
     let now = ff_cloud::clock::now();
     let row = workspace::Model {
@@ -168,11 +169,18 @@ async fn every_message_of_a_workspace_socket_wakes(backend: Backend) {
     assert_eq!(uri, "/api/workspaces/w/socket");
     world.suspend("frozen").await;
     answers_pings(&mut client).await;
-    client.send(Message::text("a message")).await.unwrap();
-    assert_eq!(
-        at_agent(&mut agent).await,
-        AtAgent::Text("a message".into())
-    );
+    assert_eq!((world.state().await, world.thawed()), ("FROZEN".into(), 0));
+    let largest = "x".repeat(LARGEST_CLIENT_FRAME);
+    let said = ["one", "two", largest.as_str(), "four"];
+    for text in said {
+        client.send(Message::text(text)).await.unwrap();
+    }
+    for text in said {
+        assert!(at_agent(&mut agent).await == AtAgent::Text(text.into()));
+        agent.send(AtAgent::Text("accepted".into())).await.unwrap();
+        assert_eq!(at_client(&mut client).await, Message::text("accepted"));
+    }
+    nothing_comes(&mut agent).await;
     assert_eq!((world.state().await, world.thawed()), ("RUNNING".into(), 1));
 }
 
@@ -225,7 +233,7 @@ both_dbs! {
     sockets_stay_open_across_a_freeze_and_input_wakes_the_vm_once
     a_terminal_that_is_only_watched_wakes_nothing_and_goes_on_after_a_thaw
     input_that_a_vm_may_not_have_read_any_more_wakes_it
-    every_message_of_a_workspace_socket_wakes
+    what_a_client_says_on_a_workspace_socket_wakes_the_vm_and_comes_once
     a_stop_closes_the_sockets_and_says_how_to_come_back
     a_removed_vm_is_gone
     input_to_a_vm_that_cannot_wake_ends_the_socket_and_is_not_passed_on

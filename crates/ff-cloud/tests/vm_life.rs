@@ -13,8 +13,10 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use axum::http::StatusCode;
+use ff_cloud::clock;
 use ff_cloud::db::entity::vm;
 use ff_protocol::VmId;
+use ff_protocol::vm::LoginRequired;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::json;
@@ -377,7 +379,23 @@ async fn an_engine_that_is_away_does_not_cut_off_vms_that_run(backend: Backend) 
     assert_eq!(server.get(&path).await.body["state"], "RUNNING");
 }
 
+async fn a_vm_says_that_its_sessions_wait_for_a_login_until_they_do_not(backend: Backend) {
+    let server = Server::new(backend).await;
+    let (_, path) = running(&server).await;
+    let required = LoginRequired {
+        since: clock::now(),
+        reason: "Not logged in".to_owned(),
+    };
+    server.provider.work().login_required = Some(required.clone());
+    let shown = async || server.get(&path).await.body["loginRequired"].clone();
+    let required = serde_json::to_value(required).unwrap();
+    eventually(async || shown().await == required).await;
+    server.provider.work().login_required = None;
+    eventually(async || shown().await.is_null()).await;
+}
+
 both_dbs! {
+    a_vm_says_that_its_sessions_wait_for_a_login_until_they_do_not
     a_missing_image_leaves_nothing_behind_and_the_next_post_goes_on
     a_container_that_ends_at_once_fails_the_vm_with_its_exit_code
     reads_do_not_wake_and_many_intents_share_one_awakening

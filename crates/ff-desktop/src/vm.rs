@@ -41,6 +41,9 @@ pub fn left_to_do(onboarding: &Onboarding) -> Vec<String> {
 
 /// A login for people.
 pub fn login(login: &Login) -> String {
+    if let Some(required) = &login.login_required {
+        return format!("sessions wait for a new login ({})", required.reason);
+    }
     match (login.logged_in, &login.account) {
         (true, Some(account)) => format!("logged in as {account}"),
         (true, None) => "logged in".into(),

@@ -7,6 +7,7 @@ mod error;
 mod extract;
 mod handoffs;
 mod onboarding;
+mod pages;
 mod sessions;
 mod socket;
 mod state;

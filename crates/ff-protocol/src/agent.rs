@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::vm::LoginRequired;
 use crate::{Timestamp, VmId};
 
 /// Path of the handshake, the one route that needs no token.
@@ -57,6 +58,9 @@ pub struct Health {
     /// What the user should know, newest last; a few at most.
     #[serde(default)]
     pub notices: Vec<Notice>,
+    /// Set while sessions wait for the user to log in to Claude again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_required: Option<LoginRequired>,
 }
 
 /// Something that keeps a VM awake, or from being stopped.

@@ -6,6 +6,8 @@ pub const DONE: u16 = 1000;
 pub const GOING_AWAY: u16 = 1001;
 /// The peer broke the rules of this socket; connecting again would not help.
 pub const POLICY: u16 = 1008;
+/// A message is larger than this socket takes; sending it again would not help.
+pub const TOO_LARGE: u16 = 1009;
 /// A fault at the peer; connect again.
 pub const FAULT: u16 = 1011;
 /// The server restarts; connect again a little later.

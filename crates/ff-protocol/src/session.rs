@@ -219,6 +219,15 @@ pub struct Answer {
     pub by: Option<String>,
 }
 
+/// `POST /api/workspaces/{id}/sessions/{sid}/interrupt`; the body may be absent.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Interrupt {
+    /// Id made by the client: sent again, it interrupts nothing more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ClientId>,
+}
+
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

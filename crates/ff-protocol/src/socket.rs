@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::session::{EntryKind, JournalEntry, Session};
 use crate::{ClientId, Problem, RequestId, SessionId, WorkspaceId};
 
+/// Largest frame of a client, in bytes: the longest message in JSON, where a byte may take six.
+pub const LARGEST_CLIENT_FRAME: usize = 8 << 20;
+
 /// What a piece of a message is part of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -179,6 +182,16 @@ impl ClientFrame {
             | Self::QuestionResponse { id, .. }
             | Self::PermissionResponse { id, .. }
             | Self::Interrupt { id, .. } => id,
+        }
+    }
+
+    /// The session it is for.
+    pub fn session_id(&self) -> &SessionId {
+        match self {
+            Self::UserMessage { session_id, .. }
+            | Self::QuestionResponse { session_id, .. }
+            | Self::PermissionResponse { session_id, .. }
+            | Self::Interrupt { session_id, .. } => session_id,
         }
     }
 }

@@ -83,6 +83,9 @@ pub struct Vm {
     /// What happened in it that its user should know, newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,
+    /// Set while its sessions wait for the user to log in to Claude again, as its agent said last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_required: Option<LoginRequired>,
 }
 
 /// `GET /api/pool`.
@@ -126,6 +129,19 @@ pub struct Login {
     /// Account name, where the tool tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// Set while sessions wait for the user to log in again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_required: Option<LoginRequired>,
+}
+
+/// A login that was shown not to work, and that only its user can bring back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginRequired {
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// What showed it, for people; never a token.
+    pub reason: String,
 }
 
 /// What a user has done and has still to do in their VM.

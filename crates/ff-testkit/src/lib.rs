@@ -1,12 +1,14 @@
 //! Stand-ins for what a test machine cannot reach, and the journey that uses them.
 //!
-//! [`messages`] plays the Anthropic Messages API, [`github`] plays GitHub's API and its git host, [`journey`] walks
-//! the main job from end to end, [`bench`] measures it, and [`chaos`] kills the server in it.
+//! [`messages`] plays the Anthropic Messages API, [`login`] the host that renews its logins, [`github`] plays GitHub's
+//! API and its git host, [`journey`] walks the main job from end to end, [`bench`] measures it, and [`chaos`] kills
+//! the server in it.
 
 pub mod bench;
 pub mod chaos;
 pub mod github;
 pub mod journey;
+pub mod login;
 pub mod messages;
 mod request_log;
 mod server;

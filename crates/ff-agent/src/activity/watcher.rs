@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ff_core::session::Causes;
 use ff_core::{Core, clock};
 use ff_protocol::agent::{Cause, CauseKind, Health};
 use ff_protocol::{HandoffId, Timestamp, VmId};
@@ -113,7 +114,10 @@ impl Watcher {
             self.sample();
         }
         let now = clock::now();
-        let sessions = self.core.sessions().causes();
+        let mut sessions = self.core.sessions().causes();
+        if self.core.sessions().account().required().is_some() {
+            wait_for_login(&mut sessions);
+        }
         let terminals = self.core.terminals();
         let mut working = sessions.working;
         working.extend(self.core.permits().causes());
@@ -146,6 +150,7 @@ impl Watcher {
             quiesced: self.core.permits().closed(),
             next_wake_at: self.core.schedule().next(now),
             notices: self.governor.notices(),
+            login_required: self.core.sessions().account().required(),
         }
     }
 
@@ -187,6 +192,13 @@ impl Watcher {
     }
 }
 
+/// Messages that wait for the user to log in work no more than an open question does.
+fn wait_for_login(sessions: &mut Causes) {
+    let waits = |cause: &mut Cause| cause.kind == CauseKind::QueuedMessage;
+    let waiting = sessions.working.extract_if(.., waits);
+    sessions.holding.extend(waiting);
+}
+
 /// The cause that someone typed a short time ago.
 fn recent_input(at: Timestamp, now: Timestamp) -> Option<Cause> {
     // A clock that was set back makes it new again.
@@ -201,6 +213,24 @@ fn recent_input(at: Timestamp, now: Timestamp) -> Option<Cause> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_that_wait_for_a_login_hold_and_do_not_work() {
+        let cause = |kind| Cause {
+            kind,
+            name: "session x".to_owned(),
+            since: clock::now(),
+        };
+        let mut sessions = Causes {
+            working: vec![cause(CauseKind::QueuedMessage), cause(CauseKind::Turn)],
+            holding: vec![cause(CauseKind::IdleCli)],
+        };
+        wait_for_login(&mut sessions);
+        let kinds = |causes: &[Cause]| causes.iter().map(|it| it.kind).collect::<Vec<_>>();
+        assert_eq!(kinds(&sessions.working), [CauseKind::Turn]);
+        let held = [CauseKind::IdleCli, CauseKind::QueuedMessage];
+        assert_eq!(kinds(&sessions.holding), held);
+    }
 
     #[test]
     fn typing_counts_for_a_while() {

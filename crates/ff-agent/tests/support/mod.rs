@@ -78,6 +78,8 @@ impl World {
             .env("SHELL", "/bin/bash")
             .env("FF_MACHINE", &mark)
             .env_remove("FF_LOG")
+            .env_remove("ANTHROPIC_API_KEY")
+            .env_remove("ANTHROPIC_AUTH_TOKEN")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

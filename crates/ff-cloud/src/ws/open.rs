@@ -4,6 +4,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use ff_client::socket::{MESSAGE_LIMIT, WsStream};
+use ff_protocol::socket::LARGEST_CLIENT_FRAME;
 use ff_protocol::{ErrorCode, close};
 
 use super::frame::{agent_leg, client_leg};
@@ -15,8 +16,6 @@ use crate::Result;
 use crate::agent::{failure, path_and_query};
 use crate::services::workspace::Route;
 
-/// Largest message of a client, in bytes.
-const CLIENT_LIMIT: usize = 4 << 20;
 /// How often the agent's socket is dialled anew.
 const TRIES: usize = 2;
 
@@ -44,8 +43,8 @@ pub async fn relay(app: App, route: Route, caller: Caller<'_>) -> Result<Respons
         .upgrade
         .write_buffer_size(0)
         .max_write_buffer_size(2 * MESSAGE_LIMIT)
-        .max_message_size(CLIENT_LIMIT)
-        .max_frame_size(CLIENT_LIMIT)
+        .max_message_size(LARGEST_CLIENT_FRAME)
+        .max_frame_size(LARGEST_CLIENT_FRAME)
         .on_upgrade(move |socket| {
             let (incoming, outgoing) = client_leg(socket);
             let client = Leg { incoming, outgoing };

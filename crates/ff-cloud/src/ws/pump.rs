@@ -13,9 +13,6 @@ use super::held::Kind;
 use super::side::Side;
 use super::up::Up;
 
-/// RFC 6455, 7.4.1: a message is too large.
-const TOO_LARGE: u16 = 1009;
-
 /// The relay's patience.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
@@ -160,7 +157,7 @@ pub async fn farewell(client: Leg, agent: Option<Leg>, end: &End, patience: Pati
         }
         End::Vm(code, reason) => (closing(*code, reason), closing(close::GOING_AWAY, "")),
         End::TooLarge => {
-            let frame = closing(TOO_LARGE, "a message is too large");
+            let frame = closing(close::TOO_LARGE, "a message is too large");
             (frame.clone(), frame)
         }
         End::Stuck => {

@@ -36,7 +36,7 @@ pub async fn login(home: &Path) -> Result<Login> {
     let Some(user) = within(NETWORK, user.output()).await? else {
         return Ok(Login {
             logged_in: true,
-            account: None,
+            ..Login::default()
         });
     };
     let refused = String::from_utf8_lossy(&user.stderr).contains("HTTP 401");
@@ -45,6 +45,7 @@ pub async fn login(home: &Path) -> Result<Login> {
     Ok(Login {
         logged_in: !refused,
         account,
+        login_required: None,
     })
 }
 

@@ -48,6 +48,7 @@ pub(crate) async fn login(claude: &Path, home: &Path) -> Result<Login> {
         Ok(status) => Login {
             logged_in: status.logged_in,
             account: status.email,
+            login_required: None,
         },
         Err(_) => Login::default(),
     })

@@ -3,6 +3,7 @@
 //! [`Sessions`] finds or starts the driver of a session and hands it the request; the driver
 //! owns the process and the row (see `driver`).
 
+pub mod account;
 mod calls;
 mod check;
 mod delivery;
@@ -32,6 +33,7 @@ use ff_protocol::{ClientId, ErrorCode, SessionId, WorkspaceId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::account::Account;
 use self::check::check_prompt;
 pub(crate) use self::check::check_word;
 use self::driver::{Command, Limits, Shared};
@@ -64,7 +66,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// Sessions on these records, acted on as `owner`, whose deadlines move by the time that
-    /// `awake` lost. Starts nothing.
+    /// `awake` lost. Starts to keep their login, and no session.
     pub fn new(config: CoreConfig, store: Store, owner: Owner, awake: Awake) -> Self {
         Self::with_limits(config, store, owner, awake, Limits::default())
     }
@@ -76,6 +78,7 @@ impl Sessions {
         awake: Awake,
         limits: Limits,
     ) -> Self {
+        let (account, keeping) = Account::start(&config.claude, &config.home, awake.clone());
         Self {
             shared: Arc::new(Shared {
                 config,
@@ -84,6 +87,8 @@ impl Sessions {
                 offers: Mutex::default(),
                 limits,
                 awake,
+                account,
+                keeping,
             }),
             registry: Registry::default(),
             drivers: TaskTracker::new(),
@@ -292,6 +297,11 @@ impl Sessions {
         Ok(())
     }
 
+    /// The login that all of them share.
+    pub fn account(&self) -> &Account {
+        &self.shared.account
+    }
+
     /// Returns when this core is stopping.
     pub async fn stopping(&self) {
         self.stop.cancelled().await;
@@ -307,6 +317,7 @@ impl Sessions {
         {
             tracing::error!(left = self.drivers.len(), "sessions did not end in time");
         }
+        self.shared.keeping.abort();
     }
 }
 

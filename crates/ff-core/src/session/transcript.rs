@@ -25,10 +25,15 @@ pub fn transcript_files(
     files_under(&projects_dir(home), cwd, provider_session_id)
 }
 
-/// The CLI's transcripts of all directories: `$CLAUDE_CONFIG_DIR` or `~/.claude`.
+/// The CLI's transcripts of all directories.
 fn projects_dir(home: &Path) -> PathBuf {
+    config_dir_of(home).join("projects")
+}
+
+/// Where the CLI keeps its files: `$CLAUDE_CONFIG_DIR` or `~/.claude`.
+pub(super) fn config_dir_of(home: &Path) -> PathBuf {
     let configured = std::env::var_os("CLAUDE_CONFIG_DIR").filter(|dir| !dir.is_empty());
-    config_dir(home, configured).join("projects")
+    config_dir(home, configured)
 }
 
 fn config_dir(home: &Path, configured: Option<OsString>) -> PathBuf {

@@ -158,7 +158,8 @@ impl Turn {
             }
             Message::Assistant(line) => {
                 if let Some(running) = &mut self.running {
-                    running.heard = true;
+                    // What the CLI made up is no answer of the model.
+                    running.heard |= line.error.is_none();
                     running.logged_out |= line.error.as_deref() == Some("authentication_failed");
                     let room = TOOLS.saturating_sub(running.tools.len());
                     running

@@ -55,6 +55,9 @@ pub struct Watch {
     pub events: broadcast::Receiver<Event>,
     /// Messages still being written.
     pub partials: Vec<Partial>,
+    /// The last `seq` told of before, the events of all later ones are to come; 0 for none since
+    /// the engine started.
+    pub told: u64,
 }
 
 /// Watchers by workspace. Cheap to clone.
@@ -89,7 +92,12 @@ impl Feed {
         let events = sender.subscribe();
         let mut partials: Vec<_> = room.partials.values().cloned().collect();
         partials.sort_by_key(|partial| partial.after);
-        Watch { events, partials }
+        let told = room.last;
+        Watch {
+            events,
+            partials,
+            told,
+        }
     }
 
     /// Tells of an entry that is on disk; `large` ones are not passed along.
@@ -201,6 +209,8 @@ mod tests {
         drop(watch);
         feed.entry(&one, entry(4, &session, json!({})), false);
         assert!(feed.lock()[&one].sender.is_none());
+        let told = [&one, &two, &WorkspaceId::generate()].map(|room| feed.watch(room).told);
+        assert_eq!(told, [4, 1, 0]);
     }
 
     #[tokio::test]

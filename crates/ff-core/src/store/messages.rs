@@ -128,3 +128,12 @@ pub(super) async fn set_state<C: ConnectionTrait>(
         .await?;
     Ok(())
 }
+
+pub(super) async fn rename<C: ConnectionTrait>(db: &C, uuid: &str, to: &str) -> Result<()> {
+    message::Entity::update_many()
+        .col_expr(message::Column::Uuid, Expr::value(to))
+        .filter(message::Column::Uuid.eq(uuid))
+        .exec(db)
+        .await?;
+    Ok(())
+}

@@ -38,6 +38,13 @@ pub(crate) enum Change {
         /// What it is now.
         state: MessageState,
     },
+    /// The message with this uuid goes to the CLI under another one.
+    Rename {
+        /// The uuid so far.
+        uuid: String,
+        /// The new one.
+        to: String,
+    },
     /// Every field of a request's row.
     Request(Box<RequestRecord>),
 }

@@ -249,6 +249,7 @@ async fn apply(tx: &DatabaseTransaction, change: &Change, placed: &[Placed]) -> 
             None => Err(sea_orm::DbErr::RecordNotInserted.into()),
         },
         Change::Message { uuid, state } => messages::set_state(tx, uuid, *state).await,
+        Change::Rename { uuid, to } => messages::rename(tx, uuid, to).await,
         Change::Request(request) => requests::upsert(tx, request).await,
     }
 }

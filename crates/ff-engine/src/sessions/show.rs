@@ -3,11 +3,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use ff_protocol::ErrorCode;
 use ff_protocol::session::{JournalEntry, SessionDetail};
 use serde::Deserialize;
 
-use super::Ids;
+use super::{Ids, known};
 use crate::extract::{Path, Query};
 use crate::{ApiError, Engine};
 
@@ -25,19 +24,12 @@ pub(super) async fn show(
     Path((workspace, id)): Path<Ids>,
     Query(params): Query<Params>,
 ) -> Result<Json<SessionDetail>, ApiError> {
-    let core = engine.core();
-    core.workspace(&workspace).await?;
-    let Some(session) = core.store().session(&workspace, &id).await? else {
-        let detail = format!("there is no session {id} in this workspace");
-        return Err(ApiError::new(ErrorCode::NotFound, detail));
-    };
+    let session = known(&engine, &workspace, &id).await?;
+    let store = engine.core().store();
     let mut messages: Vec<JournalEntry> = Vec::new();
     while messages.len() < MOST {
         let after = messages.last().map_or(params.after, |entry| entry.seq);
-        let page = core
-            .store()
-            .entries(&workspace, Some(&id), after, PAGE)
-            .await?;
+        let page = store.entries(&workspace, Some(&id), after, PAGE).await?;
         if page.is_empty() {
             break;
         }

@@ -1,5 +1,6 @@
 //! A WebSocket with deadlines: pings to a silent peer, an end to a dead one.
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -13,6 +14,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde::Serialize;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_tungstenite::tungstenite;
 
 use crate::ApiError;
 
@@ -20,7 +22,6 @@ const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 const WRITE: Duration = Duration::from_secs(60);
 const GOODBYE: Duration = Duration::from_secs(2);
-const MAX_INCOMING: usize = 1 << 20;
 
 /// An upgrade whose refusal is a problem like any other.
 pub(crate) struct Upgrade(WebSocketUpgrade);
@@ -36,15 +37,19 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
     }
 }
 
-/// Answers the upgrade and serves the socket. Its deadlines move by the time that `awake` lost.
-pub(crate) fn open<F, Fut>(Upgrade(upgrade): Upgrade, awake: Awake, serve: F) -> Response
+/// Answers the upgrade and serves the socket, whose incoming frames have at most `limit` bytes.
+/// Its deadlines move by the time that `awake` lost.
+pub(crate) fn open<F, Fut>(
+    Upgrade(upgrade): Upgrade,
+    limit: usize,
+    awake: Awake,
+    serve: F,
+) -> Response
 where
     F: FnOnce(Speaker, Listener) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send,
 {
-    let upgrade = upgrade
-        .max_message_size(MAX_INCOMING)
-        .max_frame_size(MAX_INCOMING);
+    let upgrade = upgrade.max_message_size(limit).max_frame_size(limit);
     upgrade.on_upgrade(async move |socket| {
         let (sink, stream) = socket.split();
         let mut pings = tokio::time::interval(PING);
@@ -117,6 +122,8 @@ pub(crate) enum Heard {
     Text(String),
     /// A binary frame.
     Binary(Bytes),
+    /// A frame beyond the limit, after which nothing can be read.
+    TooLarge,
     /// It closed, broke, or has been silent for too long.
     Over,
 }
@@ -138,6 +145,7 @@ impl Listener {
             let message = tokio::time::timeout_at(self.heard + SILENCE, self.stream.next()).await;
             let message = match message {
                 Ok(Some(Ok(message))) => message,
+                Ok(Some(Err(error))) if is_too_large(&error) => return Heard::TooLarge,
                 // Nobody was silent while nobody listened.
                 Err(_) if self.make_up() => continue,
                 _ => return Heard::Over,
@@ -165,6 +173,11 @@ impl Listener {
     pub(crate) fn forgive(&mut self) {
         self.heard = Instant::now();
     }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(tungstenite::Error::Capacity(_)))
 }
 
 /// Says goodbye with a code of [`ff_protocol::close`], and listens until the peer has done so

@@ -20,6 +20,7 @@ use crate::{ApiError, Engine};
 /// A program that takes no input keeps the machine awake for this long. Its input waits in our
 /// memory, where a freeze does it no harm, and is not acknowledged before it is written.
 const PERMIT: Duration = Duration::from_secs(30);
+const LARGEST_FRAME: usize = 1 << 20;
 
 #[derive(Deserialize)]
 pub(super) struct Params {
@@ -67,6 +68,7 @@ fn attach(
     let awake = core.awake().clone();
     Ok(open(
         upgrade,
+        LARGEST_FRAME,
         awake,
         async move |mut speaker, mut listener| {
             let from = from
@@ -149,6 +151,7 @@ async fn type_in(
     loop {
         let goodbye = match listener.next().await {
             Heard::Over => return None,
+            Heard::TooLarge => return Some((close::TOO_LARGE, "a frame has at most 1 MiB")),
             Heard::Binary(frame) => {
                 let permit = permits.take("terminal input").await;
                 typed(&input, frame, permit).await

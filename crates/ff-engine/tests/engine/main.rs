@@ -1,7 +1,10 @@
 //! The engine over a real core, a scripted CLI and the machine's own shell.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod bad_input_sessions;
 mod sessions;
+mod socket_intents;
+mod socket_partials;
 mod terminals;
 mod workspace_socket;
 mod world;

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use ff_protocol::close;
 use serde_json::{Value, json};
 
@@ -28,7 +30,10 @@ async fn until(socket: &mut Socket, kind: &str) -> (Vec<u64>, String) {
                     return (seen, text);
                 }
             }
-            "delta" => text.push_str(frame["text"].as_str().unwrap()),
+            "delta" => {
+                assert_eq!(frame["kind"], "text");
+                text.push_str(frame["text"].as_str().unwrap());
+            }
             other => assert_eq!(other, "status"),
         }
     }
@@ -103,14 +108,53 @@ async fn followers_of_busy_sessions_miss_and_repeat_nothing() {
     let mut socket = world.connect(&path(&world)).await;
     let snapshot = next_json(&mut socket).await;
     let mut seen = seqs(&snapshot["messages"]);
+    let mut pieces: HashMap<Value, String> = HashMap::new();
     while seen.len() < 12 + 25 * 3 * 3 {
         let frame = next_json(&mut socket).await;
+        if frame["type"] == "delta" {
+            let text = frame["text"].as_str().unwrap();
+            let session = frame["sessionId"].clone();
+            pieces.entry(session).or_default().push_str(text);
+        }
         if frame["type"] == "claude_message" {
-            seen.push(frame["entry"]["seq"].as_u64().unwrap());
+            let entry = &frame["entry"];
+            seen.push(entry["seq"].as_u64().unwrap());
+            let told = pieces.remove(&entry["sessionId"]);
+            if entry["payload"]["type"] == "assistant" {
+                let whole = &entry["payload"]["message"]["content"][0]["text"];
+                let fits = told.is_none_or(|told| *whole == told);
+                assert!(fits, "pieces of another message before {}", entry["seq"]);
+            }
         }
     }
     let expected: Vec<u64> = (1..=seen.len() as u64).collect();
     assert_eq!(seen, expected);
+    world.core.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_too_slowly_is_told_so_and_goes_on_where_it_was() {
+    let world = World::new().await;
+    let mut socket = world.connect(&path(&world)).await;
+    let snapshot = next_json(&mut socket).await;
+    world.finished_session("flood").await;
+    let mut entries = Vec::new();
+    loop {
+        let frame = next_json(&mut socket).await;
+        entries.extend(frame.get("entry").cloned());
+        if frame["type"] == "lagged" {
+            break;
+        }
+    }
+    assert_eq!(close_code(&mut socket).await, close::GOING_AWAY);
+    let stored = world.journal().await;
+    assert!(entries.len() < stored.len(), "it missed nothing");
+    let journal = snapshot["journal"].as_str().unwrap();
+    let after = format!("{}?after={journal}:{}", path(&world), entries.len());
+    let mut socket = world.connect(&after).await;
+    let missed = next_json(&mut socket).await["messages"].clone();
+    entries.extend(missed.as_array().unwrap().iter().cloned());
+    assert_eq!(entries, stored);
     world.core.shutdown().await;
 }
 

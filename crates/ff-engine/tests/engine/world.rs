@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Request, header};
+use axum::http::{Request, header, request};
 use ff_core::{Core, CoreConfig, Side, clock};
 use ff_engine::Engine;
 use ff_protocol::project::Project;
@@ -21,19 +21,48 @@ use tower::ServiceExt;
 
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Ends each turn with the words of its message; `wait` never ends.
+/// Ends each turn with the words of its message. `wait` never ends; `slow …` writes its words and
+/// ends once the file `go` is there; `flood` writes 40 MB; `ask` and `question` put something to the user. What it
+/// hears is noted in the file `heard`.
 const CLI: &str = r#"#!/bin/bash
+here=$(dirname "$0")
 field() { [[ $2 =~ \"$1\":\"([^\"]*)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
+say() { printf '%s\n' "$1"; }
+write() { say "{\"type\":\"stream_event\",\"event\":{\"type\":\"content_block_delta\",\"delta\":{\"type\":\"text_delta\",\"text\":\"$1\"}}}"; }
+finish() {
+  say "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"$1\"}]}}"
+  say "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"$1\",\"terminal_reason\":\"completed\",\"user_message_uuids\":[\"$uuid\"]}"
+  uuid=
+}
+ask() { say "{\"type\":\"control_request\",\"request_id\":\"cli-$uuid\",\"request\":{\"subtype\":\"can_use_tool\",\"tool_name\":\"$1\",\"input\":$2,\"tool_use_id\":\"t1\"}}"; }
 while IFS= read -r line; do
   case $line in
-    *'"subtype":"initialize"'*) echo "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"$(field request_id "$line")\"}}" ;;
-    *'"subtype":"interrupt"'*) echo "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,\"terminal_reason\":\"aborted_tools\"}" ;;
-    *'"content":"wait"'*) ;;
+    *'"subtype":"interrupt"'*)
+      echo interrupt >> "$here/heard"
+      say "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"$(field request_id "$line")\"}}"
+      [ -z "$uuid" ] || say "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,\"terminal_reason\":\"aborted_tools\",\"user_message_uuids\":[\"$uuid\"]}"
+      uuid= ;;
+    *'"type":"control_request"'*)
+      say "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"$(field request_id "$line")\",\"response\":{\"commands\":[{\"name\":\"cost\"}],\"models\":[{\"value\":\"default\"}]}}}" ;;
+    *'"behavior":"deny"'*) finish "denied: $(field message "$line")" ;;
+    *'"behavior":"allow"'*) finish "allowed $(field Which "$line")" ;;
     *'"type":"user"'*)
-      text=$(field content "$line")
-      echo "{\"type\":\"stream_event\",\"event\":{\"delta\":{\"type\":\"text_delta\",\"text\":\"$text\"}}}"
-      echo "{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"$text\"}]}}"
-      echo "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":false,\"result\":\"$text\"}" ;;
+      text=$(field content "$line"); uuid=$(field uuid "$line")
+      printf '%.60s\n' "$text" >> "$here/heard"
+      case $text in
+        wait) ;;
+        ask) ask Bash '{"command":"ls"}' ;;
+        question) ask AskUserQuestion '{"questions":[{"question":"Which","options":[{"label":"this"}]}]}' ;;
+        slow*)
+          for word in ${text#slow}; do write "$word "; done
+          until [ -e "$here/go" ]; do sleep 0.02; done
+          finish "$text" ;;
+        flood)
+          piece=$(printf 'x%.0s' {1..10000})
+          for n in {1..4000}; do write "$piece"; done
+          finish "$text" ;;
+        *) write "$text"; finish "$text" ;;
+      esac ;;
   esac
 done
 "#;
@@ -99,7 +128,15 @@ impl World {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &str) -> (u16, Value) {
-        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        self.send(Request::post(path), body).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &str) -> (u16, Value) {
+        self.send(Request::patch(path), body).await
+    }
+
+    async fn send(&self, request: request::Builder, body: &str) -> (u16, Value) {
+        let request = request.header(header::CONTENT_TYPE, "application/json");
         self.call(request.body(Body::from(body.to_owned())).unwrap())
             .await
     }
@@ -137,19 +174,72 @@ impl World {
     }
 
     pub(crate) async fn until_idle(&self, id: &str) -> Value {
+        self.until_activity(id, "idle").await
+    }
+
+    /// The session once its turn does this and no message waits.
+    pub(crate) async fn until_activity(&self, id: &str, activity: &str) -> Value {
         let path = format!("{}/{id}", self.sessions());
+        let there = |session: &Value| session["activity"] == activity && session["queued"] == 0;
+        self.until(&path, there).await
+    }
+
+    /// The answer to a read once it is as wanted.
+    pub(crate) async fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let mut last = Value::Null;
         let waiting = async {
             loop {
-                let (_, session) = self.get(&path).await;
-                if session["activity"] == "idle" {
-                    return session;
+                last = self.get(path).await.1;
+                if wanted(&last) {
+                    break;
                 }
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(DEADLINE, waiting)
-            .await
-            .expect("the turn never ended")
+        let waited = tokio::time::timeout(DEADLINE, waiting).await;
+        assert!(waited.is_ok(), "it never got there: {last}");
+        last
+    }
+
+    /// What the workspace's CLIs have heard.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        let heard = fs::read_to_string(self.home().join("heard")).unwrap_or_default();
+        heard.lines().map(str::to_owned).collect()
+    }
+
+    /// Waits until they have heard so much.
+    pub(crate) async fn until_heard(&self, count: usize) {
+        let heard = async {
+            while self.heard().len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        let heard = tokio::time::timeout(DEADLINE, heard).await;
+        assert!(heard.is_ok(), "they heard only {:?}", self.heard());
+    }
+
+    /// Lets slow turns end.
+    pub(crate) fn go(&self) {
+        fs::write(self.home().join("go"), "").unwrap();
+    }
+
+    /// The workspace's journal, as it is stored.
+    pub(crate) async fn journal(&self) -> Vec<Value> {
+        let store = self.core.store();
+        let entries = store.entries(&self.workspace, None, 0, 100_000).await;
+        let entries = entries.unwrap().into_iter();
+        entries
+            .map(|entry| serde_json::to_value(entry).unwrap())
+            .collect()
+    }
+
+    /// Texts of the user's messages in the journal.
+    pub(crate) async fn said(&self) -> Vec<String> {
+        let journal = self.journal().await.into_iter();
+        journal
+            .filter(|entry| entry["kind"] == "user_message")
+            .map(|entry| entry["payload"]["text"].as_str().unwrap().to_owned())
+            .collect()
     }
 }
 
@@ -177,6 +267,16 @@ pub(crate) async fn close_code(socket: &mut Socket) -> u16 {
     loop {
         if let Message::Close(frame) = next(socket).await {
             return frame.expect("no close code").code.into();
+        }
+    }
+}
+
+/// The next answer to a frame of ours; other frames are passed over.
+pub(crate) async fn answered(socket: &mut Socket) -> Value {
+    loop {
+        let frame = next_json(socket).await;
+        if frame["type"] == "accepted" || frame["type"] == "rejected" {
+            return frame;
         }
     }
 }

@@ -38,7 +38,7 @@ impl CertificateAuthority {
     }
 
     /// A TLS acceptor whose certificate carries GitHub's names, loopback, `ip` and `names`.
-    pub(super) fn acceptor(&self, ip: IpAddr, names: &[String]) -> Result<TlsAcceptor> {
+    pub(crate) fn acceptor(&self, ip: IpAddr, names: &[String]) -> Result<TlsAcceptor> {
         let mut all: Vec<String> = DNS_NAMES.iter().map(|name| (*name).to_owned()).collect();
         all.extend(["127.0.0.1".to_owned(), "::1".to_owned()]);
         all.extend(names.iter().cloned());

@@ -71,6 +71,7 @@ impl World {
         let config = MessagesConfig {
             api_key: DEFAULT_API_KEY.to_owned(),
             script: Arc::new(NoteTaker),
+            ..MessagesConfig::default()
         };
         let messages = MessagesApi::start_with(SocketAddr::new(gateway, 0), config).await?;
         let bind = SocketAddr::new(gateway, 443);

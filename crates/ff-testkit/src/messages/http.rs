@@ -14,6 +14,7 @@ use super::reply::{Block, Reply};
 use super::stream::{Message, new_id};
 use super::turn::Turn;
 use super::{Fault, Shared};
+use crate::login::Checked;
 
 const MAX_BODY: usize = 64 * 1024 * 1024;
 const SESSION_HEADER: &str = "x-claude-code-session-id";
@@ -22,7 +23,7 @@ const RETRY_AFTER: &str = "1";
 struct Call {
     head: Parts,
     credential: Credential,
-    authorized: bool,
+    refusal: Option<&'static str>,
     session: Option<String>,
     body: Arc<Value>,
     size: usize,
@@ -31,15 +32,16 @@ struct Call {
 pub(super) async fn handle(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let Ok(bytes) = axum::body::to_bytes(body, MAX_BODY).await else {
-        return api_error(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large");
+        let message = "the stand-in answers 413";
+        return api_error(StatusCode::PAYLOAD_TOO_LARGE, "request_too_large", message);
     };
-    let call = Call::new(head, &bytes, &shared.api_key);
+    let call = Call::new(head, &bytes, &shared);
     match (&call.head.method, call.head.uri.path()) {
         (&Method::HEAD, _) => {
             call.log(&shared, StatusCode::OK);
             StatusCode::OK.into_response()
         }
-        (&Method::POST, "/v1/messages" | "/v1/messages/count_tokens") if !call.authorized => {
+        (&Method::POST, "/v1/messages" | "/v1/messages/count_tokens") if call.refusal.is_some() => {
             call.refuse(&shared, StatusCode::UNAUTHORIZED)
         }
         (&Method::POST, "/v1/messages") => messages(&shared, &call).await,
@@ -116,14 +118,14 @@ fn only_offered(block: Block, turn: &Turn) -> Block {
 }
 
 impl Call {
-    fn new(head: Parts, bytes: &Bytes, api_key: &str) -> Self {
-        let (credential, authorized) = credential(&head.headers, api_key);
+    fn new(head: Parts, bytes: &Bytes, shared: &Shared) -> Self {
+        let (credential, refusal) = credential(&head.headers, shared);
         let session = header_text(&head.headers, SESSION_HEADER).map(str::to_owned);
         let body = Arc::new(serde_json::from_slice(bytes).unwrap_or(Value::Null));
         Self {
             head,
             credential,
-            authorized,
+            refusal,
             session,
             body,
             size: bytes.len(),
@@ -148,7 +150,7 @@ impl Call {
             path,
             session: self.session.clone(),
             credential: self.credential,
-            authorized: self.authorized,
+            authorized: self.refusal.is_none(),
             status: status.as_u16(),
             body: Arc::clone(&self.body),
         });
@@ -156,21 +158,37 @@ impl Call {
 
     fn refuse(&self, shared: &Shared, status: StatusCode) -> Response {
         self.log(shared, status);
-        api_error(status, error_type(status))
+        let kind = error_type(status);
+        let refusal = self.refusal.filter(|_| status == StatusCode::UNAUTHORIZED);
+        let message = match (refusal, kind) {
+            (Some(message), _) => message.to_owned(),
+            (None, "authentication_error") => "invalid x-api-key".to_owned(),
+            (None, _) => format!("the stand-in answers {}", status.as_u16()),
+        };
+        api_error(status, kind, &message)
     }
 }
 
-fn credential(headers: &HeaderMap, api_key: &str) -> (Credential, bool) {
+/// The kind of credential, and why it is refused if it is.
+fn credential(headers: &HeaderMap, shared: &Shared) -> (Credential, Option<&'static str>) {
     if let Some(key) = header_text(headers, "x-api-key") {
-        return (Credential::ApiKey, key == api_key);
+        let refusal = (key != shared.api_key).then_some("invalid x-api-key");
+        return (Credential::ApiKey, refusal);
     }
-    match header_text(headers, "authorization") {
-        Some(value) => (
-            Credential::Bearer,
-            value.strip_prefix("Bearer ") == Some(api_key),
+    let Some(value) = header_text(headers, "authorization") else {
+        return (Credential::None, Some("x-api-key header is required"));
+    };
+    let token = value.strip_prefix("Bearer ").unwrap_or_default();
+    let refusal = match shared.logins.check(token) {
+        Checked::Good => None,
+        Checked::Unknown if token == shared.api_key => None,
+        Checked::Unknown => Some("Invalid bearer token"),
+        Checked::Expired => Some(
+            "OAuth token has expired. Please obtain a new token or refresh your existing token.",
         ),
-        None => (Credential::None, false),
-    }
+        Checked::Revoked => Some("OAuth access token has been revoked"),
+    };
+    (Credential::Bearer, refusal)
 }
 
 fn header_text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -198,11 +216,7 @@ fn error_type(status: StatusCode) -> &'static str {
     }
 }
 
-fn api_error(status: StatusCode, kind: &str) -> Response {
-    let message = match kind {
-        "authentication_error" => "invalid x-api-key".to_owned(),
-        _ => format!("the stand-in answers {}", status.as_u16()),
-    };
+fn api_error(status: StatusCode, kind: &str, message: &str) -> Response {
     let (name, id) = request_id();
     let body =
         json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": id});

@@ -21,6 +21,7 @@ pub use self::log::{Credential, MessagesRequest};
 pub use self::plan::PromptPlan;
 pub use self::reply::{Block, Reply, Scripted, Sequence};
 pub use self::turn::{ToolOutcome, Turn};
+use crate::login::Logins;
 use crate::request_log::RequestLog;
 use crate::server::Server;
 
@@ -46,6 +47,8 @@ pub struct MessagesConfig {
     pub api_key: String,
     /// Decides what the model answers.
     pub script: Arc<dyn Scripted>,
+    /// Logins whose access tokens are good as bearer tokens too.
+    pub logins: Logins,
 }
 
 impl Default for MessagesConfig {
@@ -53,6 +56,7 @@ impl Default for MessagesConfig {
         Self {
             api_key: DEFAULT_API_KEY.to_owned(),
             script: Arc::new(PromptPlan),
+            logins: Logins::default(),
         }
     }
 }
@@ -71,6 +75,7 @@ pub struct MessagesApi {
 
 struct Shared {
     api_key: String,
+    logins: Logins,
     script: RwLock<Arc<dyn Scripted>>,
     fault: RwLock<Option<Fault>>,
     log: RequestLog<MessagesRequest>,
@@ -86,6 +91,7 @@ impl MessagesApi {
     pub async fn start_with(bind: SocketAddr, config: MessagesConfig) -> Result<Self> {
         let shared = Arc::new(Shared {
             api_key: config.api_key,
+            logins: config.logins,
             script: RwLock::new(config.script),
             fault: RwLock::new(None),
             log: RequestLog::new(MAX_LOGGED_BYTES),

@@ -113,6 +113,7 @@ impl At {
                 quiesced: run.quiesced().map(str::to_owned),
                 next_wake_at: work.next_wake_at,
                 notices: work.notices,
+                login_required: work.login_required,
                 last_active_at: clock::now() - chrono::TimeDelta::seconds(work.quiet_seconds),
                 uptime_seconds: run.since.elapsed().as_secs(),
             })

@@ -5,6 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use ff_protocol::agent::{Cause, Notice};
+use ff_protocol::vm::LoginRequired;
 use ff_protocol::{Timestamp, VmId};
 use tokio::sync::watch;
 
@@ -23,6 +24,8 @@ pub struct Work {
     pub next_wake_at: Option<Timestamp>,
     /// What the user should know.
     pub notices: Vec<Notice>,
+    /// Set while sessions wait for a login.
+    pub login_required: Option<LoginRequired>,
     /// How often an agent was asked for its health; streams of reports do not count.
     pub asked: usize,
 }

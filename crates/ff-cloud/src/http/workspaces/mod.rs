@@ -22,11 +22,11 @@ pub fn routes() -> Router<App> {
         )
         .route(
             "/api/workspaces/{workspace}/sessions/{session}",
-            get(inside::read),
+            get(inside::read).patch(inside::change),
         )
         .route(
             "/api/workspaces/{workspace}/sessions/{session}/messages",
-            post(inside::change),
+            get(inside::read).post(inside::change),
         )
         .route(
             "/api/workspaces/{workspace}/sessions/{session}/interrupt",
@@ -40,6 +40,23 @@ pub fn routes() -> Router<App> {
             "/api/workspaces/{workspace}/sessions/{session}/answers",
             post(inside::change),
         )
+        .route(
+            "/api/workspaces/{workspace}/sessions/{session}/resume",
+            post(inside::change),
+        )
+        .route(
+            "/api/workspaces/{workspace}/sessions/{session}/close",
+            post(inside::change),
+        )
+        .route(
+            "/api/workspaces/{workspace}/sessions/{session}/requests",
+            get(inside::read),
+        )
+        .route(
+            "/api/workspaces/{workspace}/sessions/{session}/capabilities",
+            get(inside::read),
+        )
+        .route("/api/workspaces/{workspace}/requests", get(inside::read))
         .route(
             "/api/workspaces/{workspace}/terminals",
             get(inside::read).post(inside::change),

@@ -56,6 +56,7 @@ impl VmService {
             vm.last_health_check = self.0.live.heard_at(id).or(vm.last_health_check);
             vm.last_active_at = vm.last_active_at.max(Some(health.last_active_at));
             vm.notices.clone_from(&health.notices);
+            vm.login_required.clone_from(&health.login_required);
         }
         Ok(vm)
     }

@@ -28,6 +28,7 @@ pub fn vm(row: &Model) -> Result<Vm> {
         awake: None,
         next_wake_at: row.next_wake_at,
         notices: super::show::notices(row),
+        login_required: None,
     })
 }
 

@@ -23,7 +23,7 @@ impl Driver {
             Command::Resume { reply } => match self.check_open() {
                 Ok(()) => {
                     self.resume();
-                    self.accepted.push(reply);
+                    self.until_ready.push(reply);
                 }
                 Err(error) => drop(reply.send(Err(error))),
             },
@@ -50,7 +50,7 @@ impl Driver {
             Command::Resume { reply } => match self.check_open() {
                 Ok(()) => {
                     self.session.held = false;
-                    self.accepted.push(reply);
+                    self.until_ready.push(reply);
                 }
                 Err(error) => drop(reply.send(Err(error))),
             },

@@ -10,6 +10,7 @@ use super::super::exit;
 use super::super::permission::answer_entry;
 use super::super::process::Cli;
 use super::super::turn::Cut;
+use super::login::Leave;
 use super::timers::{Due, Step};
 use super::{ATTEMPTS, Driver, Ending};
 use crate::error::{Error, Result};
@@ -90,6 +91,7 @@ impl Driver {
         }
         let (status, error) = self.outcome(ending.as_ref(), ended?, &stderr);
         (self.starting, self.process) = (None, None);
+        (self.leave, self.shown) = (Leave::None, None);
         self.changes
             .push(Change::Process(self.session.id.clone(), None));
         self.configured_by_end();

@@ -46,7 +46,8 @@ impl Driver {
     }
 
     async fn incoming(&mut self, cli: &mut Cli, incoming: Incoming) -> Result<()> {
-        let turn_ran = self.turn.is_running();
+        let (turn_ran, heard) = (self.turn.is_running(), self.turn.is_heard());
+        self.note_login(&incoming);
         let finished = self.turn.line(&incoming);
         let Incoming { message, raw } = incoming;
         match message {
@@ -69,7 +70,7 @@ impl Driver {
                 }
             }
             Message::Result(_) => match finished {
-                Some(finished) => return self.turn_ended(finished, raw).await,
+                Some(finished) => return self.turn_over(finished, raw, heard).await,
                 None if turn_ran => self.append(EntryKind::TurnEnded, raw).await?,
                 None => {}
             },
@@ -169,6 +170,9 @@ impl Driver {
             None if is_ready => {
                 self.starting = None;
                 self.timers.ready = None;
+                if self.queue.is_empty() {
+                    drop(self.leave.give_back());
+                }
                 self.ready(&response.response);
             }
             Some(error) if is_ready => {

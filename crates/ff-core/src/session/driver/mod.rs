@@ -17,6 +17,7 @@ mod commands;
 mod configure;
 mod end;
 mod lines;
+mod login;
 mod queue;
 mod record;
 mod start;
@@ -33,15 +34,19 @@ use ff_protocol::workspace::Owner;
 use ff_protocol::{SessionId, Timestamp, WorkspaceId};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 pub(super) use self::answers::{is_repeated as is_repeated_answer, unknown as unknown_request};
 use self::configure::Configuring;
 pub(super) use self::lines::cut_entry;
+use self::login::Leave;
 pub(super) use self::queue::is_known;
 use self::timers::Timers;
+use super::account::Account;
 use super::check::unknown;
 use super::permission::Requests;
 use super::process::{Cli, CliEvent};
+use super::protocol::Sign;
 use super::registry::Seat;
 use super::turn::Turn;
 use crate::activity::Awake;
@@ -64,7 +69,7 @@ pub(super) enum Command {
     },
     /// Go on: start the CLI, and give it the messages that wait.
     Resume {
-        /// Gets the session once its CLI has started.
+        /// Gets the session once its CLI is ready.
         reply: Reply<Session>,
     },
     /// End the turn; answered once it has ended.
@@ -111,6 +116,10 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     /// How long the machine was frozen.
     pub(super) awake: Awake,
+    /// The login of all CLIs.
+    pub(super) account: Account,
+    /// What keeps it, until the sessions are shut down.
+    pub(super) keeping: AbortOnDropHandle<()>,
 }
 
 /// How long things may take.
@@ -128,6 +137,8 @@ pub(super) struct Limits {
     pub(super) interrupt: Duration,
     /// From the end of stdin to the end of the process.
     pub(super) exit: Duration,
+    /// The same, for a CLI that may be renewing the login.
+    pub(super) renewal: Duration,
     /// From SIGTERM to SIGKILL, and from there to giving up.
     pub(super) terminate: Duration,
     /// From the end of a background task to the turn the CLI starts about it.
@@ -143,6 +154,7 @@ impl Default for Limits {
             control: Duration::from_secs(30),
             interrupt: Duration::from_secs(10),
             exit: Duration::from_secs(3),
+            renewal: Duration::from_secs(15),
             terminate: Duration::from_secs(2),
             follow_up: Duration::from_secs(2),
         }
@@ -176,6 +188,11 @@ pub(super) struct Driver {
     lost: u32,
     /// A CLI is wanted though no message waits.
     wanted: bool,
+    leave: Leave,
+    /// The login that the last message was sent with.
+    login: u64,
+    /// What the turn that runs showed of it, if it failed for it.
+    shown: Option<Sign>,
     turn: Turn,
     requests: Requests,
     timers: Timers,
@@ -190,6 +207,7 @@ pub(super) struct Driver {
     unsent: usize,
     configuring: Vec<Configuring>,
     accepted: Vec<Reply<Session>>,
+    until_ready: Vec<Reply<Session>>,
     until_turn_ends: Vec<Reply<Session>>,
     until_process_ends: Vec<Reply<Session>>,
 }
@@ -221,6 +239,9 @@ impl Driver {
             sent: None,
             lost: 0,
             wanted: false,
+            leave: Leave::default(),
+            login: 0,
+            shown: None,
             turn: Turn::default(),
             requests: Requests::left(waiting, carried),
             timers: Timers::default(),
@@ -231,6 +252,7 @@ impl Driver {
             unsent: 0,
             configuring: Vec::new(),
             accepted: Vec::new(),
+            until_ready: Vec::new(),
             until_turn_ends: Vec::new(),
             until_process_ends: Vec::new(),
         })
@@ -245,6 +267,9 @@ impl Driver {
             }
             if !self.wants_process() {
                 break;
+            }
+            if !self.has_leave().await {
+                continue;
             }
             if let Err(error) = self.live_once().await {
                 self.fail(&error).await;
@@ -273,6 +298,7 @@ impl Driver {
                     CliEvent::Line(line) => self.line(cli, line).await?,
                     CliEvent::Exited(status) => return Ok(status),
                 },
+                () = self.leave.granted() => {}
                 () = timers::sleep_until(wake) => self.timer(cli)?,
             }
         }

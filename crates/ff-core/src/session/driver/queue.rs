@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::super::process::Cli;
 use super::super::protocol;
+use super::login::Leave;
 use super::{Driver, Ending};
 use crate::error::{Error, Result};
 use crate::store::{Change, MessageRecord, MessageState, Write};
@@ -105,7 +106,12 @@ impl Driver {
         let Some(next) = self.queue.front().filter(|_| free) else {
             return;
         };
+        let Leave::Held(slot) = &self.leave else {
+            self.leave.ask(&self.shared.account);
+            return;
+        };
         if cli.send(&protocol::user_message(&next.uuid, &next.text)) {
+            self.login = slot.login();
             self.turn.prompt_sent(&next.uuid);
             self.sent = self.queue.pop_front();
         }

@@ -28,6 +28,11 @@ impl Driver {
         for reply in self.accepted.drain(..) {
             let _ = reply.send(Ok(self.session.clone()));
         }
+        if self.starting.is_none() {
+            for reply in self.until_ready.drain(..) {
+                let _ = reply.send(Ok(self.session.clone()));
+            }
+        }
         if !self.turn.is_running() {
             for reply in self.until_turn_ends.drain(..) {
                 let _ = reply.send(Ok(self.session.clone()));
@@ -81,8 +86,12 @@ impl Driver {
     fn close_when_stopped(&mut self, cli: &mut Cli) {
         let closing = self.ending == Some(Ending::Stop) && !self.turn.is_running();
         if closing && cli.close_stdin() {
-            let limit = Instant::now() + self.shared.limits.exit;
-            self.timers.step = Some((limit, Step::Terminate));
+            // A CLI that is killed while it renews the login takes it along.
+            let exit = match self.leave.is_exclusive() {
+                true => self.shared.limits.renewal,
+                false => self.shared.limits.exit,
+            };
+            self.timers.step = Some((Instant::now() + exit, Step::Terminate));
         }
     }
 
@@ -119,6 +128,7 @@ impl Driver {
         let waiting = self
             .accepted
             .drain(..)
+            .chain(self.until_ready.drain(..))
             .chain(self.until_turn_ends.drain(..))
             .chain(self.until_process_ends.drain(..));
         for reply in waiting {

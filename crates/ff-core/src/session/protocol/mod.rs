@@ -7,6 +7,7 @@
 mod fuzz;
 mod incoming;
 mod lines;
+mod login;
 mod outgoing;
 mod result;
 
@@ -14,6 +15,8 @@ pub(super) use incoming::{
     ControlRequest, ControlRequestBody, ControlResponse, Incoming, Message, System, ToolUse, parse,
 };
 pub(super) use lines::{Line, Lines};
+pub use login::LoggedOut;
+pub(super) use login::{Sign, sign};
 pub(super) use outgoing::{
     Decision, decision, initialize, interrupt, set_model, set_permission_mode, set_thinking_tokens,
     unsupported_request, user_message,

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod ends;
+mod login;
 mod requests;
 mod settings;
 mod turns;

@@ -118,6 +118,7 @@ on_user() {
     let session = world.start("first").await;
     world.prompt(&session.id, "second").await;
     world.prompt(&session.id, "third").await;
+    until(&world, &mut events, &session.id, |row| row.queued == 2).await;
     let causes = world.sessions.causes();
     let kinds: Vec<CauseKind> = causes.working.iter().map(|cause| cause.kind).collect();
     assert_eq!(kinds, [CauseKind::Turn, CauseKind::QueuedMessage]);

@@ -1,0 +1,153 @@
+//! Leave to use the login, which all sessions share: before a CLI starts, and for each message.
+
+use std::pin::Pin;
+
+use ff_protocol::ClientId;
+use ff_protocol::session::{EntryKind, TurnOutcome};
+use serde_json::{Value, json};
+
+use super::super::account::{Account, Slot};
+use super::super::protocol::{self, Incoming, Sign};
+use super::super::turn::Finished;
+use super::{ATTEMPTS, Driver};
+use crate::error::Result;
+use crate::store::{Change, Write};
+
+/// What is sent after a turn that had begun when the login was lost: the message itself, sent again,
+/// would be done again from its beginning.
+const GO_ON: &str = "Continue from where you left off.";
+
+/// A driver's leave to use the login.
+#[derive(Default)]
+pub(super) enum Leave {
+    /// It has none.
+    #[default]
+    None,
+    /// It waits for it.
+    Asked(Pin<Box<dyn Future<Output = Slot> + Send + Sync>>),
+    /// It may start a CLI and send one message.
+    Held(Slot),
+}
+
+impl Leave {
+    /// Asks for it, unless that is done.
+    pub(super) fn ask(&mut self, account: &Account) {
+        if let Self::None = self {
+            let account = account.clone();
+            *self = Self::Asked(Box::pin(async move { account.slot().await }));
+        }
+    }
+
+    /// Waits until what was asked for is there. Dropping the future loses nothing.
+    pub(super) async fn granted(&mut self) {
+        match self {
+            Self::Asked(asked) => *self = Self::Held(asked.await),
+            Self::None | Self::Held(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether others wait while this session uses the login: its CLI may be the one that renews it.
+    pub(super) fn is_exclusive(&self) -> bool {
+        matches!(self, Self::Held(slot) if slot.is_exclusive())
+    }
+
+    /// Gives it back, if it is there.
+    pub(super) fn give_back(&mut self) -> Option<Slot> {
+        match std::mem::take(self) {
+            Self::Held(slot) => Some(slot),
+            Self::None => None,
+            asked @ Self::Asked(_) => {
+                *self = asked;
+                None
+            }
+        }
+    }
+}
+
+impl Driver {
+    /// Waits for leave to start a CLI; `false` when something else has to be looked at first. Who
+    /// sent a message is not kept waiting for a login.
+    pub(super) async fn has_leave(&mut self) -> bool {
+        if let Leave::Held(_) = self.leave {
+            return true;
+        }
+        self.leave.ask(&self.shared.account);
+        self.publish_load();
+        let mut status = self.shared.account.status();
+        status.mark_unchanged();
+        if self.shared.account.required().is_some() {
+            let waiting = self.accepted.drain(..).chain(self.until_ready.drain(..));
+            for reply in waiting {
+                let _ = reply.send(Ok(self.session.clone()));
+            }
+        }
+        tokio::select! {
+            () = self.leave.granted() => true,
+            () = self.stop.cancelled() => false,
+            _ = status.changed() => false,
+            Some(command) = self.seat.commands.recv() => {
+                self.command_without_process(command).await;
+                false
+            }
+        }
+    }
+
+    /// Notes what a line says of the login.
+    pub(super) fn note_login(&mut self, incoming: &Incoming) {
+        match protocol::sign(incoming) {
+            Some(Sign::Answered) => {
+                if let Some(slot) = self.leave.give_back() {
+                    slot.answered();
+                }
+            }
+            Some(sign) => self.shown = Some(sign),
+            None => {}
+        }
+    }
+
+    /// The end of a turn, of which `heard` says whether the model had begun to answer. One that
+    /// failed for the login alone has not failed: it waits, and goes on after the next login.
+    pub(super) async fn turn_over(
+        &mut self,
+        finished: Finished,
+        payload: Value,
+        heard: bool,
+    ) -> Result<()> {
+        let shown = self.shown.take();
+        drop(self.leave.give_back());
+        let reason = match shown {
+            Some(Sign::LoggedOut(shown)) if finished.outcome == TurnOutcome::Failed => {
+                let reason = shown.reason.clone();
+                self.shared.account.logged_out(self.login, shown).await;
+                reason
+            }
+            Some(Sign::Busy) if self.lost < ATTEMPTS => {
+                self.lost += 1;
+                "another CLI renewed the login".to_owned()
+            }
+            _ => return self.turn_ended(finished, payload).await,
+        };
+        if self.ending.is_some() || finished.prompt.is_none() {
+            return self.turn_ended(finished, payload).await;
+        }
+        if heard {
+            self.turn_ended(finished, payload).await?;
+            let id = ClientId::generate();
+            return self.enter(&id, GO_ON.to_owned(), true).await;
+        }
+        let Some(mut message) = self.sent.take() else {
+            return self.turn_ended(finished, payload).await;
+        };
+        // The CLI drops a uuid it has seen, and the message's turn was over before the model saw it.
+        let uuid = uuid::Uuid::new_v4().to_string();
+        let entry = json!({ "type": "login_required", "reason": reason, "uuid": message.uuid });
+        let renamed = Change::Rename {
+            uuid: std::mem::replace(&mut message.uuid, uuid.clone()),
+            to: uuid,
+        };
+        self.queue.push_front(message);
+        self.reckon();
+        let write = Write::entry(&self.session, EntryKind::ClaudeMessage, entry).and(renamed);
+        self.write_with_row(write).await.map(drop)
+    }
+}

@@ -1,0 +1,143 @@
+//! A stand-in for the host that renews Claude logins: refresh tokens that work once, expiry and
+//! revocation.
+//!
+//! The CLI (2.1.330) takes no other address for it than `https://platform.claude.com`, but it obeys
+//! `HTTPS_PROXY` and `NODE_EXTRA_CA_CERTS`. So this is also a proxy, which leads every host here:
+//! nothing that the CLI says over TLS leaves the machine. [`Logins`] is shared with the Messages
+//! stand-in, which then knows whose tokens are good.
+
+mod credentials;
+mod http;
+mod logins;
+mod stage;
+mod tunnel;
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use axum::Router;
+
+pub use self::credentials::Credentials;
+pub use self::logins::{Checked, Logins};
+pub use self::stage::LoginStage;
+use self::tunnel::Tunnel;
+use crate::github::CertificateAuthority;
+use crate::request_log::RequestLog;
+use crate::server::Server;
+
+/// Hosts it answers as.
+const HOSTS: [&str; 3] = ["platform.claude.com", "api.anthropic.com", "claude.ai"];
+
+/// A running stand-in. It ends when dropped.
+pub struct LoginHost {
+    server: Server,
+    tunnel: Tunnel,
+    authority: CertificateAuthority,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    logins: Logins,
+    log: RequestLog<LoginRequest>,
+}
+
+/// One request it received. Tokens are never kept.
+#[derive(Clone, Debug)]
+pub struct LoginRequest {
+    /// Counts from 1; the log keeps only the newest entries.
+    pub number: u64,
+    /// When it arrived in full.
+    pub at: SystemTime,
+    /// The host it was for.
+    pub host: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The path without its query.
+    pub path: String,
+    /// What became of the refresh token, if this was to renew a login.
+    pub refresh: Option<Refresh>,
+    /// The status answered.
+    pub status: u16,
+}
+
+/// What became of a refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refresh {
+    /// It was good, and is used up now.
+    Renewed,
+    /// It had been used before.
+    UsedBefore,
+    /// It was revoked, or never given out.
+    Refused,
+    /// The host was told to fail.
+    Unavailable,
+}
+
+impl LoginHost {
+    /// Starts on loopback. What it gives out, `logins` knows.
+    ///
+    /// # Errors
+    /// No port or no key can be had.
+    pub async fn start(logins: Logins) -> Result<Self> {
+        let authority = CertificateAuthority::generate()?;
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let tls = authority.acceptor(loopback.ip(), &HOSTS.map(str::to_owned))?;
+        let shared = Arc::new(Shared {
+            logins,
+            log: RequestLog::new(usize::MAX),
+        });
+        let router = Router::new()
+            .fallback(http::handle)
+            .with_state(Arc::clone(&shared));
+        let server = Server::start(loopback, Some(tls), router).await?;
+        let tunnel = Tunnel::start(server.addr()).await?;
+        Ok(Self {
+            server,
+            tunnel,
+            authority,
+            shared,
+        })
+    }
+
+    /// The value for `HTTPS_PROXY`.
+    pub fn proxy_url(&self) -> String {
+        format!("http://{}", self.tunnel.address())
+    }
+
+    /// The address it listens on itself, with TLS.
+    pub fn addr(&self) -> SocketAddr {
+        self.server.addr()
+    }
+
+    /// The CA's certificate, for `NODE_EXTRA_CA_CERTS`.
+    pub fn ca_pem(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// The requests so far, oldest first; only the newest are kept.
+    pub fn requests(&self) -> Vec<LoginRequest> {
+        self.shared.log.all()
+    }
+
+    /// What became of each refresh so far.
+    pub fn refreshes(&self) -> Vec<Refresh> {
+        let requests = self.requests();
+        requests.iter().filter_map(|it| it.refresh).collect()
+    }
+
+    /// How long it takes to renew a login, from now on.
+    pub fn set_delay(&self, delay: Duration) {
+        self.shared.logins.set_delay(delay);
+    }
+}
+
+impl fmt::Debug for LoginHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginHost")
+            .field("addr", &self.addr())
+            .finish_non_exhaustive()
+    }
+}
