@@ -12,7 +12,7 @@ const NOWHERE: &str = r#"mkdir -p .claude && echo '{"env":{"ANTHROPIC_BASE_URL":
 async fn bad_input_session_4_failures_of_the_api_are_told_apart() {
     let vm = Vm::new().await;
     let cases = [
-        ("ERR 401", None, TurnFailure::LoggedOut, "401"),
+        ("ERR 401", None, TurnFailure::LoggedOut, "claude auth login"),
         ("ERR 429", None, TurnFailure::RateLimited, "429"),
         ("ERR 529", None, TurnFailure::Overloaded, "529"),
         ("SAY x", Some(NO_MODEL), TurnFailure::Api, NO_MODEL),
