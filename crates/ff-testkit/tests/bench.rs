@@ -146,6 +146,35 @@ fn a_cold_start_is_measured_beside_its_references() {
 }
 
 #[test]
+fn sessions_and_journals_are_measured() {
+    let only = ["--only", "first-token", "--only", "journal"];
+    let mut bench = begin(&[&only[..], &["--samples", "2", "--quick"]].concat());
+    assert_eq!(bench.code(), Some(0));
+    let report = report(bench.dir.path());
+    let rows = report["rows"].as_array().unwrap();
+    let samples = |row: &Value| -> Vec<f64> {
+        let samples = row["samples"].as_array().unwrap().iter();
+        samples.map(|sample| sample.as_f64().unwrap()).collect()
+    };
+    let [added, ours, bare, rate, late, middle] = rows.as_slice() else {
+        panic!("{report}")
+    };
+    // The API alone takes 50 ms.
+    for row in [ours, bare] {
+        assert!(samples(row).iter().all(|&took| took >= 50.0), "{row}");
+        assert_eq!(samples(row).len(), 2, "{row}");
+    }
+    for ((added, ours), bare) in samples(added).iter().zip(samples(ours)).zip(samples(bare)) {
+        assert!((added - (ours - bare)).abs() < 1e-6, "{report}");
+    }
+    assert_eq!(added["verdict"], "tooFew");
+    for (row, unit) in [(rate, "perSecond"), (late, "millis"), (middle, "millis")] {
+        assert_eq!((samples(row).len(), &row["unit"]), (5, &Value::from(unit)));
+        assert!(samples(row).iter().all(|&each| each > 0.0), "{row}");
+    }
+}
+
+#[test]
 fn an_interrupted_benchmark_leaves_nothing_behind() {
     let mut bench = begin(&["--only", "cold", "--samples", "1000"]);
     let server = bench.eventually("a VM", |bench| {

@@ -98,12 +98,20 @@ impl Resident {
     pub fn of(pid: u32) -> anyhow::Result<Self> {
         let proc = Path::new("/proc").join(pid.to_string());
         let status = std::fs::read_to_string(proc.join("status"))?;
-        let rss = kilobytes(&status, "VmRSS")
-            .ok_or_else(|| anyhow::anyhow!("process {pid} has no memory: it ended"))?;
         let rollup = std::fs::read_to_string(proc.join("smaps_rollup")).unwrap_or_default();
+        Self::read(&status, &rollup)
+    }
+
+    /// The same, from a process's `status` and `smaps_rollup`.
+    ///
+    /// # Errors
+    /// The process has ended.
+    pub fn read(status: &str, rollup: &str) -> anyhow::Result<Self> {
+        let rss = kilobytes(status, "VmRSS")
+            .ok_or_else(|| anyhow::anyhow!("a process without memory: it ended"))?;
         Ok(Self {
             rss: rss * 1024,
-            pss: kilobytes(&rollup, "Pss").map(|pss| pss * 1024),
+            pss: kilobytes(rollup, "Pss").map(|pss| pss * 1024),
         })
     }
 }

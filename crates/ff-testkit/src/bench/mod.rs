@@ -4,6 +4,7 @@
 //! Pairs alternate who goes first. What is prepared and removed is outside the clock. Nothing here
 //! looks into the server: it is measured as its users meet it.
 
+mod bare_cli;
 mod burst;
 mod claim;
 mod clock;
@@ -11,13 +12,17 @@ mod cold;
 mod crowd;
 mod docker;
 mod facts;
+mod first_token;
 pub(crate) mod http;
+mod idle_session;
+mod journal;
 mod memory;
 mod pool;
 mod reconcile;
 pub mod report;
 mod resume;
 mod server;
+mod session;
 mod settings;
 pub mod stats;
 pub(crate) mod user;
@@ -49,6 +54,12 @@ pub enum Measurement {
     Reconcile,
     /// The server's memory with a thousand VMs.
     Memory,
+    /// The first piece of the model's answer.
+    FirstToken,
+    /// The agent's memory per session at rest.
+    IdleSession,
+    /// Entries of a workspace's journal.
+    Journal,
 }
 
 impl Measurement {
@@ -62,6 +73,9 @@ impl Measurement {
             Self::Stopped => "stopped",
             Self::Reconcile => "reconcile",
             Self::Memory => "memory",
+            Self::FirstToken => "first-token",
+            Self::IdleSession => "idle-session",
+            Self::Journal => "journal",
         }
     }
 
@@ -74,6 +88,9 @@ impl Measurement {
             Self::Stopped => resume::stopped(bench).await,
             Self::Reconcile => reconcile::run(bench).await,
             Self::Memory => memory::run(bench).await,
+            Self::FirstToken => first_token::run(bench).await,
+            Self::IdleSession => idle_session::run(bench).await,
+            Self::Journal => journal::run(bench).await,
         }
     }
 }

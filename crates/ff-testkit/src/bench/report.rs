@@ -7,6 +7,8 @@ use super::stats::{Ratio, Summary};
 
 /// Pairs from which a ratio is held against its goal.
 const FOR_RATIO: usize = 5;
+/// Samples from which a median is held against its goal.
+const FOR_P50: usize = 100;
 
 /// What is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -16,6 +18,8 @@ pub enum Unit {
     Millis,
     /// Megabytes of 1,000,000 bytes.
     Megabytes,
+    /// So many in a second.
+    PerSecond,
 }
 
 /// What a measurement must reach, in its unit.
@@ -35,6 +39,10 @@ pub enum Goal {
     Ratio(f64),
     /// Every sample at most so much.
     Most(f64),
+    /// Half of the samples at most so much.
+    P50(f64),
+    /// Half of the samples at least so much.
+    Least(f64),
 }
 
 /// Whether a goal was reached.
@@ -115,6 +123,8 @@ fn judge(goal: Goal, summary: &Summary, ratio: Option<&Ratio>) -> Verdict {
             .filter(|ratio| ratio.pairs >= FOR_RATIO)
             .map(|ratio| ratio.median <= most),
         Goal::Most(most) => Some(summary.max <= most),
+        Goal::P50(most) => (summary.n >= FOR_P50).then_some(summary.p50 <= most),
+        Goal::Least(least) => Some(summary.p50 >= least),
     };
     match reached {
         Some(true) => Verdict::Met,
@@ -173,6 +183,7 @@ fn cells(row: &Row) -> [String; 10] {
     let unit = match row.unit {
         Unit::Millis => "ms",
         Unit::Megabytes => "MB",
+        Unit::PerSecond => "/s",
     };
     let all = &row.summary;
     let number = |value: f64| format!("{value:.1}");
@@ -185,6 +196,8 @@ fn cells(row: &Row) -> [String; 10] {
         Goal::P99(most) => format!("p99 <= {most} {unit}"),
         Goal::Ratio(most) => format!("<= {most}x"),
         Goal::Most(most) => format!("<= {most} {unit}"),
+        Goal::P50(most) => format!("p50 <= {most} {unit}"),
+        Goal::Least(least) => format!("p50 >= {least} {unit}"),
     });
     let verdict = match row.verdict {
         Some(Verdict::Met) => "met",
@@ -273,6 +286,17 @@ mod tests {
         let judged = |samples: &[f64]| row(samples).goal(Goal::Most(80.0)).verdict;
         assert_eq!(judged(&[80.0]), Some(Verdict::Met));
         assert_eq!(judged(&[1.0, 80.1]), Some(Verdict::Missed));
+    }
+
+    #[test]
+    fn a_median_has_its_bounds_on_either_side() {
+        let at_most = |n, each| row(&vec![each; n]).goal(Goal::P50(5.0)).verdict;
+        assert_eq!(at_most(99, 1.0), Some(Verdict::TooFew));
+        assert_eq!(at_most(100, 5.0), Some(Verdict::Met));
+        assert_eq!(at_most(100, 5.1), Some(Verdict::Missed));
+        let at_least = |samples: &[f64]| row(samples).goal(Goal::Least(20.0)).verdict;
+        assert_eq!(at_least(&[1.0, 20.0, 30.0]), Some(Verdict::Met));
+        assert_eq!(at_least(&[1.0, 19.9, 30.0]), Some(Verdict::Missed));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// What a run is told.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Directory with `ff-cloud`.
+    /// Directory with `ff`, `ff-cloud` and the examples.
     pub programs: PathBuf,
     /// Image of the VMs.
     pub image: String,

@@ -24,7 +24,7 @@ struct Args {
     /// Write all samples, the table and the machine's facts to this file, too.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Directory with `ff-cloud`; without it, where this program is.
+    /// Directory with `ff`, `ff-cloud` and the examples; without it, where this program is.
     #[arg(long, env = "FF_BIN_DIR")]
     programs: Option<PathBuf>,
     /// Image of the VMs.

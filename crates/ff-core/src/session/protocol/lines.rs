@@ -128,3 +128,7 @@ mod tests {
         );
     }
 }
+
+#[cfg(test)]
+#[path = "lines_fuzz.rs"]
+mod fuzz;

@@ -3,6 +3,8 @@
 //! Pure. What the lines look like was measured on versions 2.1.197 and 2.1.330; unknown kinds
 //! and unknown fields are expected and kept.
 
+#[cfg(test)]
+mod fuzz;
 mod incoming;
 mod lines;
 mod login;
