@@ -1,6 +1,9 @@
 //! What the API does not do, as the user is told of it.
 
+use std::time::Duration;
+
 use ff_protocol::session::{EntryKind, SessionStatus, TurnFailure, TurnOutcome};
+use ff_testkit::journey::process::eventually;
 use serde_json::json;
 
 use crate::vm::{NO_MODEL, Vm, entries, last_words};
@@ -68,13 +71,11 @@ async fn bad_input_session_4_failures_of_the_api_are_told_apart() {
     );
     let asked = vm.asked(&session.provider_session_id);
     assert!(!asked.is_empty() && asked.iter().all(|request| request.status == 401));
-    let shown = vm.world.client().unwrap().vms().await.unwrap().remove(0);
-    let shown = serde_json::to_value(shown).unwrap();
-    println!("logged out: {}", shown["loginRequired"]);
-    assert!(
-        shown["loginRequired"]["reason"]
-            .to_string()
-            .contains("Invalid API key"),
-        "{shown}"
-    );
+    let told = eventually("the VM says so", Duration::from_secs(30), async || {
+        let client = vm.world.client()?;
+        let id = client.vms().await?.remove(0).id;
+        Ok(client.vm(&id).await?.login_required)
+    });
+    let told = told.await.unwrap();
+    assert!(told.reason.contains("Invalid API key"), "{told:?}");
 }
