@@ -20,7 +20,7 @@ use crate::store::{Change, MessageRecord, MessageState, Write};
 const PAGE: u64 = 200;
 const CUT: &str = "the engine ended while the turn ran";
 const RECOVERED: &str =
-    "the engine ended before the turn's result was entered; taken from the CLI's transcript";
+    "the turn ended before its result could be entered; taken from the CLI's transcript";
 
 /// Ends what outlived its engine and settles what was under way.
 pub(super) async fn recover(shared: &Shared) -> Result<()> {
@@ -106,7 +106,7 @@ async fn settle(shared: &Shared, mut session: Session) -> Result<()> {
 }
 
 /// What became of the first message: `None` when no CLI ever had it.
-async fn lookup(
+pub(super) async fn lookup(
     shared: &Shared,
     session: &Session,
     message: &MessageRecord,
@@ -138,7 +138,7 @@ async fn lookup(
 }
 
 /// Lines to take over, the entry that ends the turn, and how it ended.
-fn end(fate: Fate) -> (Vec<Value>, Value, Finished) {
+pub(super) fn end(fate: Fate) -> (Vec<Value>, Value, Finished) {
     match fate {
         Fate::Finished(lines, text) => {
             let entry = json!({

@@ -307,10 +307,9 @@ impl<'a> Scene<'a> {
     /// Another number of times.
     pub fn asked(&self, message: &Message, times: usize) -> Result<()> {
         let asked = self.stage.model.asked(&message.text);
-        let text: String = message.text.chars().take(60).collect();
         ensure!(
             asked == times,
-            "{text} has reached the model {asked} times where {times} were due"
+            "{message} has reached the model {asked} times where {times} were due"
         );
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Everything a run has set up: server, machine, model and clients; and how they die and come back.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,6 +20,8 @@ use crate::journey::{self, Options, World, outside};
 /// Longest wait for anything to come right again.
 const PATIENCE: Duration = Duration::from_secs(90);
 const PAUSE: Duration = Duration::from_millis(50);
+/// Messages of one session, at least.
+const LAST_SAID: usize = 4;
 /// Where a bare agent writes what it has to say.
 const LOG: &str = "/tmp/agent.log";
 
@@ -29,6 +32,13 @@ pub struct Message {
     pub id: ClientId,
     /// Its text, which no other has.
     pub text: String,
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<_> = self.text.split(' ').take(2).collect();
+        write!(f, "the message {:?}", words.join(" "))
+    }
 }
 
 /// What is set up. Dropping it removes it.
@@ -214,6 +224,7 @@ impl Stage {
         // While its machine is started again, too.
         let (engine, begun) = (self.engine.waking(), Instant::now());
         loop {
+            self.reached_once()?;
             let read = engine.session(&self.workspace, session).await;
             match read {
                 Ok(detail) if wanted(&detail) => return Ok(detail),
@@ -229,6 +240,15 @@ impl Stage {
                 _ => tokio::time::sleep(PAUSE).await,
             }
         }
+    }
+
+    /// None of the last messages has reached the model twice.
+    fn reached_once(&self) -> Result<()> {
+        for message in self.said.iter().rev().take(LAST_SAID) {
+            let asked = self.model.asked(&message.text);
+            ensure!(asked <= 1, "{message} has reached the model {asked} times");
+        }
+        Ok(())
     }
 
     /// The clients were told the same, gapless, which is what is on disk; every message is there
@@ -251,16 +271,15 @@ impl Stage {
             wrong.extend(seen.iter().flat_map(|it| it.faults.iter().take(3).cloned()));
             wrong.extend(verdict::faults(&disk, &entries));
         }
-        for Message { id, text } in &self.said {
-            let id = format!("\"{id}\"");
+        for message in &self.said {
+            let id = format!("\"{}\"", message.id);
             let entered = disk
                 .iter()
                 .filter(|row| row.kind == "user_message" && row.payload.contains(&id));
-            let (entered, asked) = (entered.count(), self.model.asked(text));
+            let (entered, asked) = (entered.count(), self.model.asked(&message.text));
             if entered != 1 || asked > 1 {
-                let text: String = text.chars().take(100).collect();
                 wrong.push(format!(
-                    "{text}: entered {entered} times, asked {asked} times"
+                    "{message}: entered {entered} times, asked {asked} times"
                 ));
             }
         }

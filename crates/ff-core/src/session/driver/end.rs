@@ -5,11 +5,12 @@ use std::process::ExitStatus;
 use ff_protocol::session::{EntryKind, SessionStatus};
 use tokio::time::Instant;
 
-use super::super::delivery::{Fate, fate};
+use super::super::delivery::Fate;
 use super::super::exit;
 use super::super::permission::answer_entry;
 use super::super::process::Cli;
-use super::super::turn::Cut;
+use super::super::recover;
+use super::super::turn::{Cut, Finished};
 use super::login::Leave;
 use super::timers::{Due, Step};
 use super::{ATTEMPTS, Driver, Ending};
@@ -82,12 +83,20 @@ impl Driver {
         let how = ended
             .as_ref()
             .map_or_else(ToString::to_string, |s| exit::died(*s, &stderr));
-        let lost = self.take_back_lost(ending.as_ref()).await;
+        let fate = self.fate_of_sent(ending.as_ref()).await;
+        let lost = fate == Some(Fate::Absent);
+        if lost {
+            self.take_back_sent();
+        }
         let finished = self.turn.process_ended(&how);
         self.orphan_requests().await?;
         let cut = finished.is_some();
-        if let Some(finished) = finished {
-            self.turn_cut(finished).await?;
+        match (finished, fate) {
+            (Some(finished), Some(fate @ Fate::Finished(..))) => {
+                self.turn_recovered(finished, fate).await?;
+            }
+            (Some(finished), _) => self.turn_cut(finished).await?,
+            (None, _) => {}
         }
         let (status, error) = self.outcome(ending.as_ref(), ended?, &stderr);
         (self.starting, self.process) = (None, None);
@@ -111,27 +120,41 @@ impl Driver {
         }
     }
 
-    /// A message that a CLI did not take before it died is to be sent again.
-    async fn take_back_lost(&mut self, ending: Option<&Ending>) -> bool {
-        let Some(uuid) = self.turn.prompt().map(str::to_owned) else {
-            return false;
-        };
-        if ending.is_some() || self.turn.is_heard() {
-            return false;
+    /// What became of the message whose turn runs, when its CLI ended unasked.
+    async fn fate_of_sent(&self, ending: Option<&Ending>) -> Option<Fate> {
+        let message = self.sent.as_ref()?;
+        if ending.is_some() || self.turn.prompt() != Some(&message.uuid) {
+            return None;
         }
-        let (home, cwd) = (self.shared.config.home.clone(), self.cwd.clone());
-        let conversation = self.session.provider_session_id.clone();
-        let looked = move || fate(&home, &cwd, &conversation, &uuid);
-        // What cannot be looked up counts as begun: twice is worse than not at all.
-        let absent = tokio::task::spawn_blocking(looked)
-            .await
-            .is_ok_and(|fate| fate == Fate::Absent);
-        if absent && let Some(message) = self.sent.take() {
+        match recover::lookup(&self.shared, &self.session, message).await {
+            Ok(None) => (!self.turn.is_heard()).then_some(Fate::Absent),
+            Ok(fate) => fate,
+            // What cannot be looked up counts as begun: twice is worse than not at all.
+            Err(error) => {
+                tracing::warn!(session = %self.session.id, ?error, "a message's fate is unknown");
+                None
+            }
+        }
+    }
+
+    /// A message that a CLI did not take before it died is to be sent again.
+    fn take_back_sent(&mut self) {
+        if let Some(message) = self.sent.take() {
             self.turn.take_back();
             self.queue.push_front(message);
             self.lost += 1;
         }
-        absent
+    }
+
+    /// The CLI was through with the turn when it died, and had not said so.
+    async fn turn_recovered(&mut self, cut: Finished, fate: Fate) -> Result<()> {
+        let (lines, entry, finished) = recover::end(fate);
+        for line in lines {
+            self.append(EntryKind::ClaudeMessage, line).await?;
+        }
+        let prompt = cut.prompt;
+        self.turn_ended(Finished { prompt, ..finished }, entry)
+            .await
     }
 
     /// Requests outlive the CLI that asked.

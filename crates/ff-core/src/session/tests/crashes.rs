@@ -406,6 +406,30 @@ async fn a_message_lost_by_a_dying_cli_is_sent_again_but_not_for_ever() {
 }
 
 #[tokio::test]
+async fn a_turn_that_ended_before_its_cli_died_is_taken_from_the_transcript() {
+    let script = r#"
+on_user() {
+  printf '{"type":"assistant","uuid":"a-1","message":{"content":[{"type":"text","text":"all done"}],"stop_reason":"end_turn"}}\n' >> "$transcript"
+  kill -9 $$
+}
+"#;
+    let world = World::new(script).await;
+    let mut events = world.events();
+    let session = world.start("hi").await;
+    let failed = |row: &Session| row.status == SessionStatus::Failed;
+    let row = until(&world, &mut events, &session.id, failed).await;
+    let turn = row.last_turn.unwrap();
+    assert_eq!(turn.outcome, TurnOutcome::Completed);
+    assert_eq!(turn.result.as_deref(), Some("all done"));
+    use EntryKind::{ClaudeMessage, Status, TurnEnded, UserMessage};
+    let kinds = [UserMessage, Status, ClaudeMessage, TurnEnded, Status];
+    assert_eq!(world.kinds().await, kinds);
+    assert_eq!(world.last(ClaudeMessage).await["uuid"], "a-1");
+    assert!(world.store.queued(&session.id).await.unwrap().is_empty());
+    world.sessions.shutdown().await;
+}
+
+#[tokio::test]
 async fn messages_behind_a_killed_turn_stay_and_go_on_with_the_next_one() {
     let script = "on_user() { [[ $2 == *die* ]] && { until [ -e \"$here/go\" ]; do sleep 0.02; done; kill -9 $$; }; result \"$1\" \"$(field content \"$2\")\"; }";
     let world = World::new(script).await;
