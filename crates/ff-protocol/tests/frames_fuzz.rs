@@ -2,7 +2,7 @@
 //!
 //! A case that failed once is kept in `proptest-regressions` and tried first ever after.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
