@@ -224,7 +224,15 @@ impl Sessions {
         session: &SessionId,
         command: Command,
     ) -> Result<()> {
-        let most = self.shared.config.live_sessions;
+        let starts = match command {
+            Command::Stop { .. } | Command::Configure { .. } => false,
+            Command::Prompt { .. }
+            | Command::Resume { .. }
+            | Command::Interrupt { .. }
+            | Command::Answer { .. }
+            | Command::Wake => true,
+        };
+        let most = starts.then_some(self.shared.config.live_sessions);
         let (live, seat) = self.registry.enter(workspace, session, most)?;
         match seat {
             Some(seat) => self.start_driver(seat, workspace, session, command).await,

@@ -132,6 +132,23 @@ impl Sessions {
         Ok(())
     }
 
+    /// The session that was started with this first message before.
+    async fn started(
+        &self,
+        workspace: &WorkspaceId,
+        id: Option<&ClientId>,
+        prompt: Option<&str>,
+    ) -> Result<Option<Session>> {
+        let (Some(id), Some(prompt)) = (id, prompt) else {
+            return Ok(None);
+        };
+        let Some(known) = self.shared.store.message(workspace, id).await? else {
+            return Ok(None);
+        };
+        driver::is_known(Some(&known), &known.session, prompt)?;
+        self.shared.store.session(workspace, &known.session).await
+    }
+
     async fn hold(&self, mut session: Session) -> Result<()> {
         session.held = true;
         let row = Write::default().and_session(&session);
@@ -161,6 +178,12 @@ impl Sessions {
         check_word("model", model.as_deref())?;
         if let Some(source) = &fork_of {
             self.known(workspace, source).await?;
+        }
+        if let Some(known) = self
+            .started(workspace, prompt_id.as_ref(), prompt.as_deref())
+            .await?
+        {
+            return Ok(known);
         }
         if prompt.is_some() && self.registry.list(Some(workspace)).len() >= LIVE_PER_WORKSPACE {
             return Err(registry::full());

@@ -299,6 +299,17 @@ fn decide(record: &RequestRecord, answer: &Answer) -> Result<Decision> {
                     .hint("give one label per question, or `allow: false`"),
             );
         };
+        let asked = record.asked.input["questions"].as_array();
+        let asked: Vec<_> = asked
+            .into_iter()
+            .flatten()
+            .filter_map(|question| question["question"].as_str())
+            .collect();
+        if let Some(unknown) = answers.keys().find(|key| !asked.contains(&key.as_str())) {
+            let detail = format!("`{unknown}` was not asked");
+            let hint = format!("name the question as it was asked: {}", asked.join(" | "));
+            return Err(Error::refused(ErrorCode::Invalid, detail).hint(hint));
+        }
         input["answers"] = json!(answers);
     }
     Ok(Decision::Allow { input })

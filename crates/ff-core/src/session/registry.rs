@@ -71,27 +71,30 @@ impl Registry {
     ///
     /// # Errors
     /// `limit_reached` when the workspace, or the machine with its `most`, has no place for one
-    /// more.
+    /// more; never without a limit, for what starts no CLI.
     pub(super) fn enter(
         &self,
         workspace: &WorkspaceId,
         session: &SessionId,
-        most: usize,
+        most: Option<usize>,
     ) -> Result<(Live, Option<Seat>)> {
         let mut all = self.lock();
         if let Some(live) = all.get(session) {
             return Ok((live.clone(), None));
         }
-        if all.len() >= most {
+        if let Some(most) = most
+            && all.len() >= most
+        {
             let detail = format!("{most} sessions of this machine are live");
             return Err(Error::refused(ErrorCode::LimitReached, detail)
                 .hint("stop one of them, or wait until an idle one is closed"));
         }
-        if all
-            .values()
-            .filter(|live| live.workspace == *workspace)
-            .count()
-            >= LIVE_PER_WORKSPACE
+        if most.is_some()
+            && all
+                .values()
+                .filter(|live| live.workspace == *workspace)
+                .count()
+                >= LIVE_PER_WORKSPACE
         {
             return Err(full());
         }
@@ -144,24 +147,30 @@ mod tests {
         let registry = Registry::default();
         let workspace = WorkspaceId::generate();
         let session = SessionId::generate();
-        let (_, seat) = registry.enter(&workspace, &session, 7).unwrap();
+        let (_, seat) = registry.enter(&workspace, &session, Some(7)).unwrap();
         assert!(seat.is_some());
-        assert!(registry.enter(&workspace, &session, 7).unwrap().1.is_none());
+        assert!(
+            registry
+                .enter(&workspace, &session, Some(7))
+                .unwrap()
+                .1
+                .is_none()
+        );
 
         let more: Vec<_> = (1..LIVE_PER_WORKSPACE)
             .map(|_| {
                 registry
-                    .enter(&workspace, &SessionId::generate(), 7)
+                    .enter(&workspace, &SessionId::generate(), Some(7))
                     .unwrap()
             })
             .collect();
         let refused = registry
-            .enter(&workspace, &SessionId::generate(), 7)
+            .enter(&workspace, &SessionId::generate(), Some(7))
             .unwrap_err();
         assert_eq!(refused.code(), ErrorCode::LimitReached);
         assert!(
             registry
-                .enter(&WorkspaceId::generate(), &SessionId::generate(), 7)
+                .enter(&WorkspaceId::generate(), &SessionId::generate(), Some(7))
                 .is_ok()
         );
 
@@ -169,12 +178,13 @@ mod tests {
         assert!(registry.get(&session).is_none());
         assert!(
             registry
-                .enter(&workspace, &SessionId::generate(), 7)
+                .enter(&workspace, &SessionId::generate(), Some(7))
                 .unwrap()
                 .1
                 .is_some()
         );
-        let elsewhere = || registry.enter(&WorkspaceId::generate(), &SessionId::generate(), 5);
+        let elsewhere =
+            || registry.enter(&WorkspaceId::generate(), &SessionId::generate(), Some(5));
         assert!(elsewhere().unwrap().1.is_some());
         let held: Vec<_> = std::iter::from_fn(|| elsewhere().ok()).collect();
         assert_eq!(elsewhere().unwrap_err().code(), ErrorCode::LimitReached);

@@ -14,6 +14,7 @@ use crate::stop;
 pub async fn run(context: &Context, args: ChatArgs) -> anyhow::Result<()> {
     let opening = async {
         let (known, host) = host::of_workspace(context, &args.workspace).await?;
+        host.settle().await?;
         let host = host.waking();
         let id = session(&known, &host, &args).await?;
         let history = host.history(&known.id, &id).await?;

@@ -21,7 +21,8 @@ pub async fn run(context: &Context, args: AnswerArgs) -> anyhow::Result<()> {
         by: std::env::var("USER").ok(),
     };
     let asked = &args.session;
-    let (known, host, id) = host::of_session(context, &asked.workspace, &asked.session).await?;
+    let (known, host, id) =
+        host::of_session_waking(context, &asked.workspace, &asked.session).await?;
     host.answer(&known.id, &id, answer).await?;
     let session = host.session(&known.id, &id).await?.session;
     context

@@ -7,7 +7,8 @@ use crate::session::host;
 
 /// Interrupts the running turn; the session lives on.
 pub async fn run(context: &Context, args: &SessionArg) -> anyhow::Result<()> {
-    let (known, host, id) = host::of_session(context, &args.workspace, &args.session).await?;
+    let (known, host, id) =
+        host::of_session_waking(context, &args.workspace, &args.session).await?;
     let session = host.interrupt(&known.id, &id).await?;
     context.out.result(&session, || {
         fields(&[

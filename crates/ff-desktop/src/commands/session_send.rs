@@ -12,7 +12,8 @@ use crate::stop;
 /// Gives a session its next prompt, and shows the turn.
 pub async fn run(context: &Context, args: SendArgs) -> anyhow::Result<()> {
     let asked = &args.session;
-    let (known, host, id) = host::of_session(context, &asked.workspace, &asked.session).await?;
+    let (known, host, id) =
+        host::of_session_waking(context, &asked.workspace, &asked.session).await?;
     prompt::check_stay(&host, &args.stay)?;
     let text = prompt::text(context, &args.prompt).await?;
     let next = Prompt {

@@ -78,6 +78,18 @@ impl<'a> Host<'a> {
         }
     }
 
+    /// Settles what a crash of an earlier process left: what a session was before is only then
+    /// what its next turn is told apart from.
+    ///
+    /// # Errors
+    /// Another process runs sessions here.
+    pub async fn settle(&self) -> anyhow::Result<()> {
+        if let Self::Here(context) = self {
+            context.running_core().await?;
+        }
+        Ok(())
+    }
+
     /// Whether sessions run inside this process.
     pub fn is_here(&self) -> bool {
         matches!(self, Self::Here(_))
@@ -337,6 +349,29 @@ pub async fn of_session<'a>(
     session: &str,
 ) -> anyhow::Result<(Known, Host<'a>, SessionId)> {
     let (known, host) = of_workspace(context, workspace).await?;
+    found(known, host, workspace, session).await
+}
+
+/// As [`of_session`], for what wakes a VM that sleeps: looking for the session does so too.
+///
+/// # Errors
+/// As [`of_session`].
+pub async fn of_session_waking<'a>(
+    context: &'a Context,
+    workspace: &str,
+    session: &str,
+) -> anyhow::Result<(Known, Host<'a>, SessionId)> {
+    let (known, host) = of_workspace(context, workspace).await?;
+    host.settle().await?;
+    found(known, host.waking(), workspace, session).await
+}
+
+async fn found<'a>(
+    known: Known,
+    host: Host<'a>,
+    workspace: &str,
+    session: &str,
+) -> anyhow::Result<(Known, Host<'a>, SessionId)> {
     let sessions = host.sessions(&known.id).await?;
     let id = find::session(session, workspace, &sessions)?;
     Ok((known, host, id))

@@ -23,7 +23,10 @@ impl Driver {
         if self.ending == Some(Ending::Stop) {
             return;
         }
-        self.drop_queue();
+        // What waits when the engine stops waits for the next one.
+        if !self.stop.is_cancelled() {
+            self.drop_queue();
+        }
         self.ending = Some(Ending::Stop);
         self.interrupt(cli, Cut::Interrupt);
     }
@@ -84,8 +87,9 @@ impl Driver {
             .as_ref()
             .map_or_else(ToString::to_string, |s| exit::died(*s, &stderr));
         let fate = self.fate_of_sent(ending.as_ref()).await;
-        let lost = fate == Some(Fate::Absent);
+        let lost = self.is_unsent(ending.as_ref()) || fate == Some(Fate::Absent);
         if lost {
+            self.lost += 1;
             self.take_back_sent();
         }
         let finished = self.turn.process_ended(&how);
@@ -137,12 +141,17 @@ impl Driver {
         }
     }
 
+    /// Whether the CLI died, unasked, before it was given the message that waits.
+    fn is_unsent(&self, ending: Option<&Ending>) -> bool {
+        let rested = self.starting.is_none() && !self.turn.is_running();
+        ending.is_none() && rested && !self.queue.is_empty() && !self.session.held
+    }
+
     /// A message that a CLI did not take before it died is to be sent again.
     fn take_back_sent(&mut self) {
         if let Some(message) = self.sent.take() {
             self.turn.take_back();
             self.queue.push_front(message);
-            self.lost += 1;
         }
     }
 

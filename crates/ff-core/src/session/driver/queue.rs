@@ -1,6 +1,6 @@
 //! Messages that wait for their turn.
 
-use ff_protocol::session::{Activity, EntryKind, Prompt};
+use ff_protocol::session::{Activity, EntryKind, Prompt, SessionStatus};
 use ff_protocol::{ClientId, ErrorCode};
 use serde_json::json;
 
@@ -68,6 +68,9 @@ impl Driver {
         let before = self.session.clone();
         self.session.held = false;
         self.session.queued += 1;
+        if self.session.status == SessionStatus::Failed {
+            (self.session.status, self.session.error) = (SessionStatus::Idle, None);
+        }
         if self.session.activity == Activity::Idle {
             self.session.activity = Activity::Working;
         }

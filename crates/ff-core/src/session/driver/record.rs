@@ -45,7 +45,8 @@ impl Driver {
     /// Works out what the row says of the turn and the queue; whether that is new.
     pub(super) fn reckon(&mut self) -> bool {
         let queued = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
-        let waits = !self.queue.is_empty() && !self.session.held;
+        let stopping = self.stop.is_cancelled();
+        let waits = !self.queue.is_empty() && !self.session.held && !stopping;
         let activity = match self.turn.activity(self.requests.open_count()) {
             Activity::Idle if waits => Activity::Working,
             activity => activity,

@@ -492,3 +492,44 @@ async fn a_message_under_one_id_is_entered_once() {
     assert_ne!(state, MessageState::Queued);
     world.sessions.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_message_that_a_dying_cli_was_not_given_yet_goes_to_the_next() {
+    // A change that is not answered keeps messages back.
+    let world = World::new("on_control() { touch \"$here/asked\"; }").await;
+    let mut events = world.events();
+    let session = world.start("first").await;
+    until(&world, &mut events, &session.id, |row| {
+        row.last_turn.is_some()
+    })
+    .await;
+    let change = ff_protocol::session::Configure {
+        model: Some("some-model".into()),
+        ..Default::default()
+    };
+    let configure = world
+        .sessions
+        .configure(&world.workspace, &session.id, change);
+    let die = async {
+        world.prompt(&session.id, "second").await;
+        let row = world.row(&session.id).await;
+        assert_eq!((row.queued, row.held), (1, false));
+        let process = world.store.process(&session.id).await.unwrap().unwrap();
+        let pid = process.pid.to_string();
+        let kill = std::process::Command::new("kill")
+            .args(["-9", &pid])
+            .status();
+        assert!(kill.unwrap().success());
+    };
+    let (configured, ()) = tokio::join!(configure, die);
+    assert_eq!(configured.unwrap().model.as_deref(), Some("some-model"));
+    until(&world, &mut events, &session.id, |row| {
+        row.activity == Activity::Idle && row.queued == 0
+    })
+    .await;
+    let ends = world.kinds().await;
+    let ends = ends.iter().filter(|kind| **kind == EntryKind::TurnEnded);
+    assert_eq!(ends.count(), 2);
+    assert!(world.starts()[1].contains("--model some-model"));
+    world.sessions.shutdown().await;
+}
