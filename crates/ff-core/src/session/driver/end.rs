@@ -23,9 +23,11 @@ impl Driver {
         if self.ending == Some(Ending::Stop) {
             return;
         }
-        // What waits when the engine stops waits for the next one.
-        if !self.stop.is_cancelled() {
-            self.drop_queue();
+        // What waits when the engine stops waits for the next one; behind a turn that is cut, for
+        // the user, as after a crash.
+        match self.stop.is_cancelled() {
+            true => self.session.held |= self.turn.is_running() && !self.queue.is_empty(),
+            false => self.drop_queue(),
         }
         self.ending = Some(Ending::Stop);
         self.interrupt(cli, Cut::Interrupt);

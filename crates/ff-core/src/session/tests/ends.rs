@@ -249,3 +249,25 @@ async fn shutdown_ends_turns_and_takes_no_more_messages() {
         .unwrap_err();
     assert_eq!(refused.code(), ff_protocol::ErrorCode::ShuttingDown);
 }
+
+#[tokio::test]
+async fn messages_behind_a_turn_that_a_shutdown_cuts_wait_for_the_user() {
+    let world = World::new("on_user() { :; }").await;
+    let mut events = world.events();
+    let session = world.start("first").await;
+    world.prompt(&session.id, "second").await;
+    until(&world, &mut events, &session.id, |row| row.queued == 1).await;
+    world.sessions.shutdown().await;
+    let row = world.row(&session.id).await;
+    assert_eq!(
+        (row.status, row.activity),
+        (SessionStatus::Idle, Activity::Idle)
+    );
+    assert_eq!((row.queued, row.held), (1, true));
+    assert_eq!(row.last_turn.unwrap().outcome, TurnOutcome::Interrupted);
+    let next = world.again();
+    next.recover().await.unwrap();
+    next.go_on().await.unwrap();
+    assert_eq!(world.starts().len(), 1);
+    next.shutdown().await;
+}
