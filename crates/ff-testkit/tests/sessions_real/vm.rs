@@ -108,6 +108,11 @@ impl Vm {
         serde_json::from_value(self.post("/sessions", body).await).unwrap()
     }
 
+    /// All sessions of the workspace.
+    pub(crate) async fn sessions(&self) -> Vec<Session> {
+        serde_json::from_value(self.call(Method::GET, "/sessions", Value::Null).await).unwrap()
+    }
+
     pub(crate) async fn prompt(&self, session: &Session, text: &str) {
         self.post(
             &format!("/sessions/{}/messages", session.id),
