@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use ff_protocol::Page;
 use ff_protocol::session::{Activity, EntryKind, JournalEntry, Session, SessionDetail};
 use ff_protocol::socket::WorkspaceFrame;
 use ff_testkit::journey::outside::look_inside;
@@ -110,7 +111,8 @@ impl Vm {
 
     /// All sessions of the workspace.
     pub(crate) async fn sessions(&self) -> Vec<Session> {
-        serde_json::from_value(self.call(Method::GET, "/sessions", Value::Null).await).unwrap()
+        let page = self.call(Method::GET, "/sessions", Value::Null).await;
+        serde_json::from_value::<Page<Session>>(page).unwrap().items
     }
 
     pub(crate) async fn prompt(&self, session: &Session, text: &str) {
