@@ -181,6 +181,9 @@ async fn workspaces(store: &Store) -> Result<Vec<WorkspaceId>> {
         default_branch: "main".into(),
         github_owner: None,
         github_repo: None,
+        is_archived: false,
+        issue_provider: Default::default(),
+        startup: Default::default(),
         created_at: now,
         updated_at: now,
     };
@@ -188,23 +191,8 @@ async fn workspaces(store: &Store) -> Result<Vec<WorkspaceId>> {
     let mut ids = Vec::new();
     for _ in 0..WORKSPACES {
         let workspace = Workspace {
-            id: WorkspaceId::generate(),
-            project_id: project.id.clone(),
-            name: "bench".into(),
-            description: None,
             status: WorkspaceStatus::Ready,
-            worktree_path: None,
-            branch_name: None,
-            creation_source: "MANUAL".into(),
-            has_had_sessions: false,
-            location: Owner::Cloud.location(),
-            owner: Owner::Cloud,
-            epoch: 1,
-            handoff_id: None,
-            pr: PullRequest::default(),
-            ratchet: Ratchet::default(),
-            created_at: now,
-            updated_at: now,
+            ..Workspace::new(project.id.clone(), "bench", Owner::Cloud, now)
         };
         store.insert_workspace(&workspace).await?;
         ids.push(workspace.id);

@@ -3,6 +3,12 @@
 //! Field names and enum values are those of the original application, so that its data and
 //! its users find what they know.
 
+mod calls;
+mod life;
+
+pub use calls::*;
+pub use life::*;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -205,8 +211,35 @@ pub struct Workspace {
     /// Its branch.
     #[serde(default)]
     pub branch_name: Option<String>,
-    /// Where it came from (`MANUAL`, `RESUME_BRANCH`, ...).
-    pub creation_source: String,
+    /// Whether we made up the branch's name.
+    #[serde(default)]
+    pub is_auto_generated_branch: bool,
+    /// Where it came from.
+    pub creation_source: CreationSource,
+    /// What its maker asked for: `initialPrompt`, `baseBranch`, and whatever else came along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub creation_metadata: Option<serde_json::Value>,
+    /// How it was made ready.
+    #[serde(default)]
+    pub init: Init,
+    /// The issue it is about.
+    #[serde(default)]
+    pub issue: IssueLink,
+    /// Provider of its sessions.
+    #[serde(default)]
+    pub default_session_provider: ProviderSelection,
+    /// Provider of its ratchet's sessions.
+    #[serde(default)]
+    pub ratchet_session_provider: ProviderSelection,
+    /// The workspace it is a child of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_workspace_id: Option<WorkspaceId>,
+    /// How it is worked in.
+    #[serde(default)]
+    pub mode: WorkspaceMode,
+    /// Settings of the original's auto-iteration; kept for its users, not acted on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_iteration_config: Option<serde_json::Value>,
     /// Whether a session was ever started in it.
     pub has_had_sessions: bool,
     /// Where it is, as shown.
@@ -224,10 +257,74 @@ pub struct Workspace {
     /// Its ratchet.
     #[serde(default)]
     pub ratchet: Ratchet,
+    /// Its run script.
+    #[serde(default)]
+    pub run_script: RunScript,
     /// When the row was made.
     pub created_at: Timestamp,
     /// When the row last changed.
     pub updated_at: Timestamp,
+}
+
+impl Workspace {
+    /// A new workspace of this project: not made yet, on no branch.
+    pub fn new(
+        project_id: ProjectId,
+        name: impl Into<String>,
+        owner: Owner,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id: WorkspaceId::generate(),
+            project_id,
+            name: name.into(),
+            description: None,
+            status: WorkspaceStatus::New,
+            worktree_path: None,
+            branch_name: None,
+            is_auto_generated_branch: false,
+            creation_source: CreationSource::Manual,
+            creation_metadata: None,
+            init: Init::default(),
+            issue: IssueLink::default(),
+            default_session_provider: ProviderSelection::default(),
+            ratchet_session_provider: ProviderSelection::default(),
+            parent_workspace_id: None,
+            mode: WorkspaceMode::default(),
+            auto_iteration_config: None,
+            has_had_sessions: false,
+            location: owner.location(),
+            owner,
+            epoch: 1,
+            handoff_id: None,
+            pr: PullRequest::default(),
+            ratchet: Ratchet::default(),
+            run_script: RunScript::default(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The first message its maker has for its first session; a blank one is none.
+    pub fn initial_prompt(&self) -> Option<&str> {
+        self.asked("initialPrompt")
+            .filter(|text| !text.trim().is_empty())
+    }
+
+    /// The branch its maker wants its branch to start from.
+    pub fn base_branch(&self) -> Option<&str> {
+        self.asked("baseBranch")
+    }
+
+    fn asked(&self, key: &str) -> Option<&str> {
+        self.creation_metadata.as_ref()?.get(key)?.as_str()
+    }
+
+    /// The worktree's path; a blank one is none.
+    pub fn worktree(&self) -> Option<&str> {
+        let path = self.worktree_path.as_deref();
+        path.filter(|path| !path.trim().is_empty())
+    }
 }
 
 /// A workspace as the cloud server's mirror knows it: enough to list and to find it, without

@@ -6,7 +6,7 @@ use std::path::Path;
 use ff_protocol::handoff::{BUNDLE_FORMAT, Fingerprint, GitState, Manifest, Part};
 use ff_protocol::project::Project;
 use ff_protocol::session::{Activity, Session, SessionStatus};
-use ff_protocol::workspace::{Owner, Workspace};
+use ff_protocol::workspace::{Owner, RunScriptStatus, Workspace};
 use ff_protocol::{ErrorCode, WorkspaceId};
 
 use super::send::worktree;
@@ -163,5 +163,10 @@ fn portable(mut workspace: Workspace) -> Workspace {
     workspace.worktree_path = None;
     workspace.handoff_id = None;
     workspace.ratchet.active_session_id = None;
+    workspace.init.script_pid = None;
+    workspace.run_script.pid = None;
+    workspace.run_script.port = None;
+    workspace.run_script.started_at = None;
+    workspace.run_script.status = RunScriptStatus::Idle;
     workspace
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ff_protocol::handoff::Plan;
-use ff_protocol::project::Project;
+use ff_protocol::project::{IssueProvider, Project, StartupScript};
 use ff_protocol::{ErrorCode, ProjectId};
 
 use crate::clock;
@@ -133,6 +133,9 @@ impl Core {
             default_branch,
             github_owner: on_github.map(|(owner, _)| owner.to_owned()),
             github_repo: on_github.map(|(_, repo)| repo.to_owned()),
+            is_archived: false,
+            issue_provider: IssueProvider::Github,
+            startup: StartupScript::default(),
             created_at: now,
             updated_at: now,
         })

@@ -15,7 +15,8 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 
 use super::entity::{handoff, journal, workspace};
-use super::workspaces::{insert_rows, signed};
+use super::workspace_rows::insert_rows;
+use super::workspaces::signed;
 use super::{Store, projects, sessions, text};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -132,7 +133,7 @@ impl Store {
             .await?
             .is_none()
         {
-            projects::row(project).insert(&tx).await?;
+            projects::row(project)?.insert(&tx).await?;
         }
         workspace::Entity::delete_by_id(workspace.id.as_str())
             .exec(&tx)

@@ -1,7 +1,7 @@
 //! Projects.
 
 use ff_protocol::ProjectId;
-use ff_protocol::project::Project;
+use ff_protocol::project::{Project, StartupScript};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
 };
@@ -13,7 +13,13 @@ use crate::error::{Error, Result};
 impl Store {
     /// Adds a project.
     pub async fn insert_project(&self, project: &Project) -> Result<()> {
-        row(project).insert(&self.db).await?;
+        row(project)?.insert(&self.db).await?;
+        Ok(())
+    }
+
+    /// Writes what a user may change of a project.
+    pub async fn update_project(&self, project: &Project) -> Result<()> {
+        row(project)?.update(&self.db).await?;
         Ok(())
     }
 
@@ -58,9 +64,9 @@ impl Store {
     }
 }
 
-pub(super) fn row(project: &Project) -> project::ActiveModel {
+pub(super) fn row(project: &Project) -> Result<project::ActiveModel> {
     let p = project.clone();
-    project::ActiveModel {
+    Ok(project::ActiveModel {
         id: Set(p.id.into()),
         name: Set(p.name),
         slug: Set(p.slug),
@@ -69,9 +75,14 @@ pub(super) fn row(project: &Project) -> project::ActiveModel {
         default_branch: Set(p.default_branch),
         github_owner: Set(p.github_owner),
         github_repo: Set(p.github_repo),
+        is_archived: Set(p.is_archived),
+        issue_provider: Set(text::name(&p.issue_provider)?),
+        startup_script_command: Set(p.startup.command),
+        startup_script_path: Set(p.startup.path),
+        startup_script_timeout: Set(p.startup.timeout_secs.into()),
         created_at: Set(p.created_at),
         updated_at: Set(p.updated_at),
-    }
+    })
 }
 
 impl TryFrom<project::Model> for Project {
@@ -86,6 +97,14 @@ impl TryFrom<project::Model> for Project {
             default_branch: row.default_branch,
             github_owner: row.github_owner,
             github_repo: row.github_repo,
+            is_archived: row.is_archived,
+            issue_provider: text::parse(row.issue_provider)?,
+            startup: StartupScript {
+                command: row.startup_script_command,
+                path: row.startup_script_path,
+                timeout_secs: u32::try_from(row.startup_script_timeout)
+                    .unwrap_or(StartupScript::DEFAULT_TIMEOUT),
+            },
             created_at: row.created_at,
             updated_at: row.updated_at,
         })

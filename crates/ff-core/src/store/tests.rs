@@ -1,7 +1,9 @@
+use ff_protocol::project::{IssueProvider, StartupScript};
 use ff_protocol::session::EntryKind;
 use ff_protocol::workspace::{
-    CiStatus, Location, Owner, PrState, PullRequest, Ratchet, RatchetDispatchOutcome, Workspace,
-    WorkspaceStatus,
+    CiStatus, CreationSource, Init, IssueLink, Location, Owner, PrState, ProviderSelection,
+    PullRequest, Ratchet, RatchetDispatchOutcome, RunScript, RunScriptStatus, Workspace,
+    WorkspaceMode, WorkspaceStatus,
 };
 use ff_protocol::{
     ClientId, DesktopId, ErrorCode, HandoffId, ProjectId, RequestId, SessionId, WorkspaceId,
@@ -30,6 +32,13 @@ pub(crate) fn project() -> ff_protocol::project::Project {
         default_branch: "main".into(),
         github_owner: Some("octo".into()),
         github_repo: None,
+        is_archived: true,
+        issue_provider: IssueProvider::Linear,
+        startup: StartupScript {
+            command: Some("make".into()),
+            path: None,
+            timeout_secs: 7,
+        },
         created_at: now,
         updated_at: now,
     }
@@ -45,7 +54,37 @@ fn workspace(project: &ProjectId, owner: Owner) -> Workspace {
         status: WorkspaceStatus::Ready,
         worktree_path: Some("/srv/worktrees/demo/workspace-1".into()),
         branch_name: Some("first".into()),
-        creation_source: "MANUAL".into(),
+        is_auto_generated_branch: true,
+        creation_source: CreationSource::GithubIssue,
+        creation_metadata: Some(json!({"initialPrompt": "go", "other": [1]})),
+        init: Init {
+            error_message: Some("failed".into()),
+            started_at: Some(now),
+            completed_at: Some(now),
+            script_pid: Some(9),
+            retry_count: 2,
+        },
+        issue: IssueLink {
+            github_number: Some(12),
+            github_url: Some("https://github.com/octo/demo/issues/12".into()),
+            linear_id: Some("l".into()),
+            linear_identifier: Some("ENG-1".into()),
+            linear_url: Some("https://linear.example/ENG-1".into()),
+        },
+        default_session_provider: ProviderSelection::Claude,
+        ratchet_session_provider: ProviderSelection::Codex,
+        parent_workspace_id: Some(WorkspaceId::generate()),
+        mode: WorkspaceMode::AutoIteration,
+        auto_iteration_config: Some(json!({"maxIterations": 3})),
+        run_script: RunScript {
+            command: Some("run {port}".into()),
+            post_run_command: Some("open".into()),
+            cleanup_command: Some("clean".into()),
+            pid: Some(1),
+            port: Some(3000),
+            started_at: Some(now),
+            status: RunScriptStatus::Failed,
+        },
         has_had_sessions: true,
         location: owner.location(),
         owner,

@@ -1,15 +1,16 @@
-//! Workspaces with their PR and ratchet rows, which are made and read together.
+//! Workspaces with the rows beside them, which are made and read together.
 
 use std::collections::HashMap;
 
-use ff_protocol::workspace::{Owner, PullRequest, Ratchet, Workspace};
+use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait,
-    QueryFilter, QueryOrder, TransactionTrait, sea_query::Expr,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    TransactionTrait, sea_query::Expr,
 };
 
-use super::entity::{workspace, workspace_pr, workspace_ratchet};
+use super::entity::{workspace, workspace_pr, workspace_ratchet, workspace_run_script};
+use super::workspace_rows::{assemble, insert_rows};
 use super::{Store, text};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -20,7 +21,7 @@ pub(crate) fn unknown(id: &WorkspaceId) -> Error {
 }
 
 impl Store {
-    /// Adds a workspace with its PR and ratchet rows and a new journal.
+    /// Adds a workspace with the rows beside it and a new journal.
     pub async fn insert_workspace(&self, workspace: &Workspace) -> Result<()> {
         let tx = self.db.begin().await?;
         insert_rows(&tx, workspace, uuid::Uuid::now_v7().to_string()).await?;
@@ -42,7 +43,10 @@ impl Store {
         let ratchet = workspace_ratchet::Entity::find_by_id(id.as_str())
             .one(&self.db)
             .await?;
-        assemble(row, pr, ratchet).map(Some)
+        let run_script = workspace_run_script::Entity::find_by_id(id.as_str())
+            .one(&self.db)
+            .await?;
+        assemble(row, pr, ratchet, run_script).map(Some)
     }
 
     /// A workspace that must exist.
@@ -62,6 +66,10 @@ impl Store {
             workspace_ratchet::Entity::find().all(&self.db).await?,
             |row| &row.workspace_id,
         );
+        let mut run_scripts = by_workspace(
+            workspace_run_script::Entity::find().all(&self.db).await?,
+            |row| &row.workspace_id,
+        );
         let rows = workspace::Entity::find()
             .order_by_asc(workspace::Column::CreatedAt)
             .order_by_asc(workspace::Column::Id)
@@ -70,7 +78,8 @@ impl Store {
         rows.into_iter()
             .map(|row| {
                 let (pr, ratchet) = (prs.remove(&row.id), ratchets.remove(&row.id));
-                assemble(row, pr, ratchet)
+                let run_script = run_scripts.remove(&row.id);
+                assemble(row, pr, ratchet, run_script)
             })
             .collect()
     }
@@ -122,7 +131,7 @@ impl Store {
     }
 }
 
-/// Claims a workspace for a hand-off: compare-and-swap on owner, epoch and "in no other
+/// Claims a workspace for a hand-off: compare-and-swap on owner, epoch, `READY` and "in no other
 /// hand-off". `false` when it lost.
 pub(super) async fn claim<C: ConnectionTrait>(
     db: &C,
@@ -138,6 +147,7 @@ pub(super) async fn claim<C: ConnectionTrait>(
         .col_expr(workspace::Column::HandoffId, Expr::value(handoff.as_str()))
         .col_expr(workspace::Column::UpdatedAt, Expr::value(clock::now()))
         .filter(workspace::Column::Id.eq(id.as_str()))
+        .filter(workspace::Column::Status.eq(text::name(&WorkspaceStatus::Ready)?))
         .filter(workspace::Column::Owner.eq(owner.to_string()))
         .filter(workspace::Column::Epoch.eq(signed(epoch)))
         .filter(free)
@@ -154,142 +164,4 @@ fn by_workspace<T>(rows: Vec<T>, id: impl Fn(&T) -> &String) -> HashMap<String, 
 
 pub(super) fn signed(epoch: u64) -> i64 {
     i64::try_from(epoch).unwrap_or(i64::MAX)
-}
-
-/// Writes the three rows of a workspace.
-pub(super) async fn insert_rows<C: ConnectionTrait>(
-    db: &C,
-    workspace: &Workspace,
-    journal_id: String,
-) -> Result<()> {
-    let w = workspace.clone();
-    let id = String::from(w.id);
-    let row = workspace::ActiveModel {
-        id: Set(id.clone()),
-        project_id: Set(w.project_id.into()),
-        name: Set(w.name),
-        description: Set(w.description),
-        status: Set(text::name(&w.status)?),
-        worktree_path: Set(w.worktree_path),
-        branch_name: Set(w.branch_name),
-        creation_source: Set(w.creation_source),
-        has_had_sessions: Set(w.has_had_sessions),
-        owner: Set(w.owner.to_string()),
-        epoch: Set(signed(w.epoch)),
-        handoff_id: Set(w.handoff_id.map(String::from)),
-        journal_id: Set(journal_id),
-        created_at: Set(w.created_at),
-        updated_at: Set(w.updated_at),
-    };
-    row.insert(db).await?;
-    pr_row(&id, w.pr)?.insert(db).await?;
-    ratchet_row(&id, w.ratchet)?.insert(db).await?;
-    Ok(())
-}
-
-fn pr_row(id: &str, pr: PullRequest) -> Result<workspace_pr::ActiveModel> {
-    Ok(workspace_pr::ActiveModel {
-        workspace_id: Set(id.to_owned()),
-        url: Set(pr.url),
-        number: Set(pr.number),
-        state: Set(text::name(&pr.state)?),
-        review_state: Set(pr.review_state),
-        ci_status: Set(text::name(&pr.ci_status)?),
-        has_merge_conflict: Set(pr.has_merge_conflict),
-        synced_at: Set(pr.synced_at),
-        discovery_last_checked_at: Set(pr.discovery_last_checked_at),
-        discovery_retry_count: Set(pr.discovery_retry_count),
-        discovery_next_check_at: Set(pr.discovery_next_check_at),
-        ci_failed_at: Set(pr.ci_failed_at),
-        ci_last_notified_at: Set(pr.ci_last_notified_at),
-        review_last_checked_at: Set(pr.review_last_checked_at),
-        review_last_comment_id: Set(pr.review_last_comment_id),
-    })
-}
-
-fn ratchet_row(id: &str, ratchet: Ratchet) -> Result<workspace_ratchet::ActiveModel> {
-    Ok(workspace_ratchet::ActiveModel {
-        workspace_id: Set(id.to_owned()),
-        enabled: Set(ratchet.enabled),
-        last_checked_at: Set(ratchet.last_checked_at),
-        active_session_id: Set(ratchet.active_session_id.map(String::from)),
-        dispatch_snapshot_key: Set(ratchet.dispatch_snapshot_key),
-        dispatch_outcome: Set(ratchet
-            .dispatch_outcome
-            .as_ref()
-            .map(text::name)
-            .transpose()?),
-        dispatch_retry_count: Set(ratchet.dispatch_retry_count),
-        dispatch_stalled: Set(ratchet.dispatch_stalled),
-    })
-}
-
-fn assemble(
-    row: workspace::Model,
-    pr: Option<workspace_pr::Model>,
-    ratchet: Option<workspace_ratchet::Model>,
-) -> Result<Workspace> {
-    let owner: Owner = text::parse(row.owner)?;
-    Ok(Workspace {
-        id: text::parse(row.id)?,
-        project_id: text::parse(row.project_id)?,
-        name: row.name,
-        description: row.description,
-        status: text::parse(row.status)?,
-        worktree_path: row.worktree_path,
-        branch_name: row.branch_name,
-        creation_source: row.creation_source,
-        has_had_sessions: row.has_had_sessions,
-        location: owner.location(),
-        owner,
-        epoch: row.epoch.unsigned_abs(),
-        handoff_id: text::parse_opt(row.handoff_id)?,
-        pr: pr
-            .map(PullRequest::try_from)
-            .transpose()?
-            .unwrap_or_default(),
-        ratchet: ratchet
-            .map(Ratchet::try_from)
-            .transpose()?
-            .unwrap_or_default(),
-        created_at: row.created_at,
-        updated_at: row.updated_at,
-    })
-}
-
-impl TryFrom<workspace_pr::Model> for PullRequest {
-    type Error = Error;
-    fn try_from(row: workspace_pr::Model) -> Result<Self> {
-        Ok(Self {
-            url: row.url,
-            number: row.number,
-            state: text::parse(row.state)?,
-            review_state: row.review_state,
-            ci_status: text::parse(row.ci_status)?,
-            has_merge_conflict: row.has_merge_conflict,
-            synced_at: row.synced_at,
-            discovery_last_checked_at: row.discovery_last_checked_at,
-            discovery_retry_count: row.discovery_retry_count,
-            discovery_next_check_at: row.discovery_next_check_at,
-            ci_failed_at: row.ci_failed_at,
-            ci_last_notified_at: row.ci_last_notified_at,
-            review_last_checked_at: row.review_last_checked_at,
-            review_last_comment_id: row.review_last_comment_id,
-        })
-    }
-}
-
-impl TryFrom<workspace_ratchet::Model> for Ratchet {
-    type Error = Error;
-    fn try_from(row: workspace_ratchet::Model) -> Result<Self> {
-        Ok(Self {
-            enabled: row.enabled,
-            last_checked_at: row.last_checked_at,
-            active_session_id: text::parse_opt(row.active_session_id)?,
-            dispatch_snapshot_key: row.dispatch_snapshot_key,
-            dispatch_outcome: text::parse_opt(row.dispatch_outcome)?,
-            dispatch_retry_count: row.dispatch_retry_count,
-            dispatch_stalled: row.dispatch_stalled,
-        })
-    }
 }

@@ -1,9 +1,12 @@
 //! Workspaces: one branch in one worktree.
 
+pub mod config;
+pub mod state;
+
 use std::path::{Path, PathBuf};
 
 use ff_protocol::project::Project;
-use ff_protocol::workspace::{Owner, PullRequest, Ratchet, Workspace, WorkspaceStatus};
+use ff_protocol::workspace::{CreationSource, Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, ProjectId, WorkspaceId};
 
 use crate::clock;
@@ -41,7 +44,7 @@ impl Core {
         let (branch, source) = match branch {
             Some(existing) => {
                 self.add_existing(&repo, &path, existing).await?;
-                (existing.to_owned(), "RESUME_BRANCH")
+                (existing.to_owned(), CreationSource::ResumeBranch)
             }
             None => {
                 let branch = self.free_branch(&repo, &branch_name(name)).await?;
@@ -49,28 +52,16 @@ impl Core {
                 self.git()
                     .add_worktree(&repo, &path, &branch, &start)
                     .await?;
-                (branch, "MANUAL")
+                (branch, CreationSource::Manual)
             }
         };
-        let now = clock::now();
         let workspace = Workspace {
             id,
-            project_id: project.id,
-            name: name.to_owned(),
-            description: None,
             status: WorkspaceStatus::Ready,
             worktree_path: Some(utf8(&path)?),
             branch_name: Some(branch),
-            creation_source: source.to_owned(),
-            has_had_sessions: false,
-            location: self.owner().location(),
-            owner: self.owner().clone(),
-            epoch: 1,
-            handoff_id: None,
-            pr: PullRequest::default(),
-            ratchet: Ratchet::default(),
-            created_at: now,
-            updated_at: now,
+            creation_source: source,
+            ..Workspace::new(project.id, name, self.owner().clone(), clock::now())
         };
         self.store().insert_workspace(&workspace).await?;
         Ok(workspace)
@@ -201,6 +192,15 @@ pub async fn ensure_owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Res
 /// `not_found`, `not_owner`, `handoff_active`.
 pub(crate) async fn owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Result<Workspace> {
     let workspace = store.known_workspace(id).await?;
+    ensure_ours(&workspace, owner)?;
+    Ok(workspace)
+}
+
+/// Whether `owner` may act on a workspace now.
+///
+/// # Errors
+/// `not_owner`, `handoff_active`.
+pub(crate) fn ensure_ours(workspace: &Workspace, owner: &Owner) -> Result<()> {
     if workspace.owner != *owner {
         let detail = format!(
             "workspace {} is owned by {}",
@@ -214,7 +214,7 @@ pub(crate) async fn owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Res
         return Err(Error::refused(ErrorCode::HandoffActive, detail)
             .hint("finish the move with `ff send` or `ff pull`"));
     }
-    Ok(workspace)
+    Ok(())
 }
 
 /// A branch name from a workspace's name: lower case, words joined by `-`, at most 50 characters.

@@ -84,6 +84,9 @@ mod tests {
             default_branch: "main".into(),
             github_owner: None,
             github_repo: None,
+            is_archived: false,
+            issue_provider: Default::default(),
+            startup: Default::default(),
             created_at: now,
             updated_at: now,
         }

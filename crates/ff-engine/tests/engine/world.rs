@@ -297,28 +297,18 @@ async fn insert(core: &Core, worktree: &str) -> WorkspaceId {
         default_branch: "main".into(),
         github_owner: None,
         github_repo: None,
+        is_archived: false,
+        issue_provider: Default::default(),
+        startup: Default::default(),
         created_at: now,
         updated_at: now,
     };
     core.store().insert_project(&project).await.unwrap();
     let workspace = Workspace {
-        id: WorkspaceId::generate(),
-        project_id: project.id,
-        name: "work".into(),
-        description: None,
         status: WorkspaceStatus::Ready,
         worktree_path: Some(worktree.to_owned()),
         branch_name: Some("work".into()),
-        creation_source: "MANUAL".into(),
-        has_had_sessions: false,
-        location: core.owner().location(),
-        owner: core.owner().clone(),
-        epoch: 1,
-        handoff_id: None,
-        pr: PullRequest::default(),
-        ratchet: Ratchet::default(),
-        created_at: now,
-        updated_at: now,
+        ..Workspace::new(project.id, "work", core.owner().clone(), now)
     };
     core.store().insert_workspace(&workspace).await.unwrap();
     workspace.id

@@ -275,28 +275,18 @@ async fn insert(store: &Store, owner: &Owner, worktree: PathBuf) -> WorkspaceId 
         default_branch: "main".into(),
         github_owner: None,
         github_repo: None,
+        is_archived: false,
+        issue_provider: Default::default(),
+        startup: Default::default(),
         created_at: now,
         updated_at: now,
     };
     store.insert_project(&project).await.unwrap();
     let workspace = Workspace {
-        id: WorkspaceId::generate(),
-        project_id: project.id,
-        name: "work".into(),
-        description: None,
         status: WorkspaceStatus::Ready,
         worktree_path: Some(worktree.to_str().unwrap().to_owned()),
         branch_name: Some("work".into()),
-        creation_source: "MANUAL".into(),
-        has_had_sessions: false,
-        location: owner.location(),
-        owner: owner.clone(),
-        epoch: 1,
-        handoff_id: None,
-        pr: PullRequest::default(),
-        ratchet: Ratchet::default(),
-        created_at: now,
-        updated_at: now,
+        ..Workspace::new(project.id, "work", owner.clone(), now)
     };
     store.insert_workspace(&workspace).await.unwrap();
     workspace.id

@@ -8,5 +8,7 @@ pub mod project;
 pub mod request;
 pub mod session;
 pub mod workspace;
+pub mod workspace_init_output;
 pub mod workspace_pr;
 pub mod workspace_ratchet;
+pub mod workspace_run_script;

@@ -14,6 +14,11 @@ pub struct Model {
     pub default_branch: String,
     pub github_owner: Option<String>,
     pub github_repo: Option<String>,
+    pub is_archived: bool,
+    pub issue_provider: String,
+    pub startup_script_command: Option<String>,
+    pub startup_script_path: Option<String>,
+    pub startup_script_timeout: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
 }
