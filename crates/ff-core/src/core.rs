@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ff_protocol::DesktopId;
+use ff_protocol::agent::Cause;
 use ff_protocol::workspace::Owner;
 
 use tokio::sync::Semaphore;
@@ -17,8 +18,9 @@ use crate::handoff::Turns;
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::terminal::Terminals;
+use crate::workspace::{Lives, LoginName, RunScripts};
 
-/// Steps of hand-offs get this long at the end.
+/// What is done to workspaces gets this long at the end.
 const LAST_STEPS: Duration = Duration::from_secs(3);
 
 /// Projects, workspaces, sessions and terminals of one machine. Cheap to clone.
@@ -37,6 +39,9 @@ struct Inner {
     arrivals: Semaphore,
     turns: Turns,
     tasks: TaskTracker,
+    lives: Lives,
+    runs: RunScripts,
+    login_kept: LoginName,
     permits: Permits,
     schedule: Schedule,
     awake: Awake,
@@ -45,7 +50,7 @@ struct Inner {
 
 impl Core {
     /// Opens the store (made if it is not there). The one process that runs sessions on it then
-    /// calls [`Sessions::recover`]; others may open it at the same time.
+    /// calls [`Core::recover`]; others may open it at the same time.
     ///
     /// # Errors
     /// A directory or the database cannot be made or read.
@@ -64,6 +69,9 @@ impl Core {
             arrivals: Semaphore::new(1),
             turns: Turns::default(),
             tasks: TaskTracker::new(),
+            lives: Lives::default(),
+            runs: RunScripts::default(),
+            login_kept: LoginName::default(),
             permits: Permits::default(),
             schedule: Schedule::default(),
             awake,
@@ -76,6 +84,16 @@ impl Core {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Ends what a process that is gone left behind: CLIs, scripts, workspaces half-way. For the
+    /// one process that runs sessions.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn recover(&self) -> Result<()> {
+        self.inner.sessions.recover().await?;
+        self.recover_workspaces().await
     }
 
     /// Settings it was opened with.
@@ -131,12 +149,35 @@ impl Core {
         &self.inner.turns
     }
 
+    /// What makes and puts away workspaces just now: it works.
+    pub fn workspace_causes(&self) -> Vec<Cause> {
+        self.inner.lives.causes()
+    }
+
+    /// The run scripts that run: they hold.
+    pub fn run_script_causes(&self) -> Vec<Cause> {
+        self.inner.runs.causes()
+    }
+
+    pub(crate) fn lives(&self) -> &Lives {
+        &self.inner.lives
+    }
+
+    pub(crate) fn runs(&self) -> &RunScripts {
+        &self.inner.runs
+    }
+
+    pub(crate) fn login_kept(&self) -> &LoginName {
+        &self.inner.login_kept
+    }
+
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.inner.tasks
     }
 
-    /// Ends sessions and terminals with everything they started.
+    /// Ends sessions, scripts and terminals with everything they started.
     pub async fn shutdown(&self) {
+        self.inner.lives.shut_down();
         self.inner.sessions.shutdown().await;
         self.inner.terminals.shutdown().await;
         self.inner.tasks.close();
@@ -144,7 +185,7 @@ impl Core {
             .await
             .is_err()
         {
-            tracing::warn!("a step of a hand-off did not end in time; it is taken up again later");
+            tracing::warn!("work on a workspace did not end in time; it is taken up again later");
         }
     }
 }

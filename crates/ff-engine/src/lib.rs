@@ -8,6 +8,7 @@ mod extract;
 mod handoffs;
 mod onboarding;
 mod pages;
+mod projects;
 mod sessions;
 mod socket;
 mod state;
@@ -28,6 +29,7 @@ const MAX_JSON: usize = 16 << 20;
 /// Every route of the engine.
 pub fn router(engine: Engine) -> Router {
     Router::new()
+        .merge(projects::routes())
         .merge(workspaces::routes())
         .merge(sessions::routes())
         .merge(socket::routes())

@@ -91,12 +91,16 @@ pub enum CauseKind {
     TerminalInput,
     /// A workspace comes or goes.
     Handoff,
+    /// A workspace is being made or put away.
+    Workspace,
     /// A request that changes something.
     Request,
     /// A lease of the user's.
     Lease,
     /// A program in the foreground of a terminal.
     Foreground,
+    /// The run script of a workspace.
+    RunScript,
     /// A question to the user.
     Question,
     /// A permission the user is asked for.

@@ -52,6 +52,8 @@ codes! {
     TurnActive = "turn_active", 409;
     /// The working tree has changes that are not committed.
     DirtyTree = "dirty_tree", 409;
+    /// Another git holds the lock on the index of the worktree.
+    GitIndexLocked = "git_index_locked", 409;
     /// The VM has to log in to the git host first.
     LoginRequired = "login_required", 409;
     /// The remote has no such branch.

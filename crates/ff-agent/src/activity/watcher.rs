@@ -122,6 +122,7 @@ impl Watcher {
         let mut working = sessions.working;
         working.extend(self.core.permits().causes());
         working.extend(self.processes.iter().cloned());
+        working.extend(self.core.workspace_causes());
         let handoff = |(id, since): (&HandoffId, &Timestamp)| Cause {
             kind: CauseKind::Handoff,
             name: format!("hand-off {id}"),
@@ -137,6 +138,7 @@ impl Watcher {
         working.extend(input.and_then(|at| recent_input(at, now)));
         let mut holding = sessions.holding;
         holding.extend(self.foregrounds.look(&terminals.shells(), now));
+        holding.extend(self.core.run_script_causes());
         Ok(self.health(working, holding, now))
     }
 

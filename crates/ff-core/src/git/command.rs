@@ -96,6 +96,12 @@ impl GitCommand {
         self.config("core.fsync", "all")
     }
 
+    /// Gives it this deadline.
+    pub(super) fn within(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
     /// Gives it the deadline of commands that talk to a remote.
     pub(super) fn network(mut self) -> Self {
         self.deadline = NETWORK;

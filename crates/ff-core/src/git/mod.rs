@@ -5,10 +5,12 @@ mod clone;
 mod command;
 mod remote;
 mod repo;
+mod worktree;
 
 use std::path::{Path, PathBuf};
 
 pub use remote::{CleanRemote, Remote};
+pub(crate) use worktree::CheckOut;
 
 use command::GitCommand;
 

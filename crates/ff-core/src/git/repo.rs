@@ -26,6 +26,16 @@ impl Git {
             .then(|| PathBuf::from(text.trim_end_matches('\n'))))
     }
 
+    /// Whether a path lies in a repository without a checkout.
+    pub async fn is_bare(&self, path: &Path) -> Result<bool> {
+        let output = self
+            .command(path)
+            .args(["rev-parse", "--is-bare-repository"])
+            .output()
+            .await?;
+        Ok(output.ok && output.stdout.starts_with(b"true"))
+    }
+
     /// The branch that new work starts from: what `origin/HEAD` names, else the branch checked
     /// out, else `main`.
     pub async fn default_branch(&self, repo: &Path) -> Result<String> {
@@ -170,22 +180,6 @@ impl Git {
             .await
     }
 
-    /// Makes a worktree with a new branch.
-    pub async fn add_worktree(
-        &self,
-        repo: &Path,
-        path: &Path,
-        branch: &str,
-        start: &str,
-    ) -> Result<()> {
-        let path = path.as_os_str();
-        let args = ["worktree", "add", "--no-track", "-b", branch].map(std::ffi::OsStr::new);
-        self.command(repo)
-            .args(args.into_iter().chain([path, start.as_ref()]))
-            .done()
-            .await
-    }
-
     /// Makes a worktree at a commit, on no branch.
     pub async fn add_detached_worktree(
         &self,
@@ -193,45 +187,24 @@ impl Git {
         path: &Path,
         commit: &str,
     ) -> Result<()> {
-        // Forget a directory that was deleted by hand.
-        self.command(repo)
-            .args(["worktree", "prune"])
-            .done()
-            .await?;
-        let args = ["worktree", "add", "--detach"].map(std::ffi::OsStr::new);
+        if !path.exists() {
+            // Forget a directory that was deleted by hand.
+            self.remove_worktree(repo, path).await?;
+        }
+        let args = ["worktree", "add", "--lock", "--detach"].map(std::ffi::OsStr::new);
         self.command(repo)
             .args(args.into_iter().chain([path.as_os_str(), commit.as_ref()]))
             .done()
             .await
     }
 
-    /// Removes a worktree and what git remembers of it; fine when it is not there.
-    pub async fn remove_worktree(&self, repo: &Path, path: &Path) -> Result<()> {
-        let args = ["worktree", "remove", "--force"].map(std::ffi::OsStr::new);
-        self.command(repo)
-            .args(args.into_iter().chain([path.as_os_str()]))
-            .output()
-            .await?;
-        self.command(repo).args(["worktree", "prune"]).done().await
-    }
-
     /// The worktree that has a branch checked out, if any.
     pub async fn worktree_of_branch(&self, repo: &Path, branch: &str) -> Result<Option<PathBuf>> {
-        let text = self
-            .command(repo)
-            .args(["worktree", "list", "--porcelain"])
-            .text()
-            .await?;
-        let wanted = format!("branch refs/heads/{branch}");
-        let mut path = None;
-        for line in text.lines() {
-            if let Some(at) = line.strip_prefix("worktree ") {
-                path = Some(PathBuf::from(at));
-            } else if line == wanted {
-                return Ok(path);
-            }
-        }
-        Ok(None)
+        let all = self.worktrees(repo).await?;
+        let holder = all
+            .into_iter()
+            .find(|it| it.branch.as_deref() == Some(branch));
+        Ok(holder.map(|it| it.path))
     }
 
     /// Takes a worktree off its branch, so that the branch is free, and keeps a commit under a

@@ -1,5 +1,7 @@
 //! The one place that runs `gh`.
 
+pub mod issue;
+
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;

@@ -177,6 +177,7 @@ impl Core {
             return Err(already_moving(workspace));
         }
         self.sessions().stop_workspace(&workspace.id).await?;
+        self.run_script_end(&workspace.id).await?;
         self.terminals().close_workspace(&workspace.id).await
     }
 

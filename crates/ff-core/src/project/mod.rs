@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ff_protocol::handoff::Plan;
-use ff_protocol::project::{IssueProvider, Project, StartupScript};
+use ff_protocol::project::{CreateProject, IssueProvider, Project, StartupScript, UpdateProject};
 use ff_protocol::{ErrorCode, ProjectId};
 
 use crate::clock;
@@ -15,7 +15,8 @@ impl Core {
     /// Adds the repository at a path as a project; the same path again gives the same project.
     ///
     /// # Errors
-    /// `invalid` when the path is no git checkout.
+    /// `invalid` when the path is no git checkout, a bare repository, or in a worktree that
+    /// belongs to another checkout.
     pub async fn project_add(&self, path: &Path) -> Result<Project> {
         let path = std::fs::canonicalize(path).map_err(|_| {
             Error::refused(
@@ -27,11 +28,7 @@ impl Core {
             let detail = format!("{} is not a directory", path.display());
             return Err(Error::refused(ErrorCode::Invalid, detail));
         }
-        let Some(top) = self.git().top_level(&path).await? else {
-            let detail = format!("{} is not a git checkout", path.display());
-            return Err(Error::refused(ErrorCode::Invalid, detail)
-                .hint("run `git init` there, or name the directory of a clone"));
-        };
+        let top = self.main_checkout(&path).await?;
         let repo_path = utf8(&top)?;
         if let Some(known) = self.store().project_at(&repo_path).await? {
             return Ok(known);
@@ -57,6 +54,85 @@ impl Core {
             .await?;
         self.store().insert_project(&project).await?;
         Ok(project)
+    }
+
+    /// Adds the repository at a path as [`Core::project_add`] does, with what runs in each new
+    /// workspace of it. A project that is known gets these scripts, too.
+    ///
+    /// # Errors
+    /// As there; `invalid` for scripts that cannot be.
+    pub async fn project_create(&self, create: &CreateProject) -> Result<Project> {
+        check_startup(&create.startup)?;
+        let path = Path::new(&create.repo_path);
+        if !path.is_absolute() {
+            let detail = format!("`{}` is no absolute path", create.repo_path);
+            return Err(Error::refused(ErrorCode::Invalid, detail));
+        }
+        let project = self.project_add(path).await?;
+        if create.startup == StartupScript::default() {
+            return Ok(project);
+        }
+        let update = UpdateProject {
+            startup: Some(create.startup.clone()),
+            is_archived: None,
+        };
+        self.project_update(&project.id, &update).await
+    }
+
+    /// Changes a project; what is absent stays.
+    ///
+    /// # Errors
+    /// `not_found`; `invalid` for scripts that cannot be.
+    pub async fn project_update(&self, id: &ProjectId, update: &UpdateProject) -> Result<Project> {
+        let mut project = self.known_project(id).await?;
+        if let Some(startup) = &update.startup {
+            check_startup(startup)?;
+            project.startup = startup.clone();
+        }
+        project.is_archived = update.is_archived.unwrap_or(project.is_archived);
+        project.updated_at = clock::now();
+        self.store().update_project(&project).await?;
+        Ok(project)
+    }
+
+    /// The top of the main checkout that a path lies in.
+    async fn main_checkout(&self, path: &Path) -> Result<PathBuf> {
+        let refused =
+            |detail: String, hint: &str| Err(Error::refused(ErrorCode::Invalid, detail).hint(hint));
+        if self.git().is_bare(path).await? {
+            let detail = format!(
+                "{} is a bare repository, without a checkout",
+                path.display()
+            );
+            return refused(detail, "clone it, and name the clone");
+        }
+        let Some(top) = self.git().top_level(path).await? else {
+            let detail = format!("{} is not a git checkout", path.display());
+            return refused(
+                detail,
+                "run `git init` there, or name the directory of a clone",
+            );
+        };
+        let all = self.git().worktrees(&top).await?;
+        match all.first() {
+            Some(main) if main.path != top => {
+                let detail = format!(
+                    "{} is in a worktree of another checkout, {}",
+                    path.display(),
+                    main.path.display()
+                );
+                refused(detail, "name that one")
+            }
+            _ => Ok(top),
+        }
+    }
+
+    /// A project by its id.
+    ///
+    /// # Errors
+    /// `not_found` when there is none.
+    pub async fn project(&self, id: &ProjectId) -> Result<Project> {
+        self.known_project(id).await
     }
 
     /// All projects.
@@ -164,6 +240,31 @@ pub(crate) fn remove_dir(dir: &Path) -> Result<()> {
             Err(error).context(|| format!("cannot remove {}", dir.display()))
         }
         _ => Ok(()),
+    }
+}
+
+/// Checks what is to run in each new workspace.
+///
+/// # Errors
+/// `invalid`, with what is wrong.
+fn check_startup(startup: &StartupScript) -> Result<()> {
+    let invalid = |detail: &str| Err(Error::refused(ErrorCode::Invalid, detail));
+    if startup.command.is_some() && startup.path.is_some() {
+        return invalid("a project has a start-up command or a start-up script, not both");
+    }
+    if !(1..=StartupScript::MAX_TIMEOUT).contains(&startup.timeout_secs) {
+        return invalid("scripts get 1 to 3600 seconds");
+    }
+    if startup
+        .command
+        .as_deref()
+        .is_some_and(|text| text.trim().is_empty())
+    {
+        return invalid("the start-up command is empty");
+    }
+    match &startup.path {
+        Some(path) => crate::workspace::check_script_path(path),
+        None => Ok(()),
     }
 }
 

@@ -138,7 +138,7 @@ pub(super) fn died(status: ExitStatus, stderr: &str) -> String {
 }
 
 /// The end itself: an exit code, or a signal.
-pub(super) fn describe(status: ExitStatus) -> String {
+pub(crate) fn describe(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("killed by signal {signal}"),

@@ -7,12 +7,11 @@ pub mod account;
 mod calls;
 mod check;
 mod delivery;
+mod doors;
 mod driver;
 mod exit;
 mod load;
 pub(crate) mod login;
-mod mark;
-mod marked;
 mod permission;
 mod process;
 mod protocol;
@@ -28,7 +27,7 @@ use std::time::Duration;
 use ff_protocol::session::{
     Activity, Capabilities, Prompt, Session, SessionStatus, StartSession, UserRequest,
 };
-use ff_protocol::workspace::Owner;
+use ff_protocol::workspace::{Owner, WorkspaceStatus};
 use ff_protocol::{ClientId, ErrorCode, SessionId, WorkspaceId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,13 +35,16 @@ use tokio_util::task::TaskTracker;
 use self::account::Account;
 use self::check::check_prompt;
 pub(crate) use self::check::check_word;
+use self::doors::Doors;
 use self::driver::{Command, Limits, Shared};
+pub(crate) use self::exit::describe as exit_of;
 pub use self::load::Causes;
 use self::registry::{LIVE_PER_WORKSPACE, Registry};
 use crate::activity::Awake;
 use crate::clock;
 use crate::config::CoreConfig;
 use crate::error::{Error, Result};
+use crate::processes::marked;
 pub use crate::store::{Event, Partial, Watch};
 use crate::store::{Store, Write};
 use crate::workspace::owned;
@@ -85,6 +87,7 @@ impl Sessions {
                 store,
                 owner,
                 offers: Mutex::default(),
+                doors: Doors::default(),
                 limits,
                 awake,
                 account,
@@ -118,7 +121,8 @@ impl Sessions {
             let Some(session) = store.session_anywhere(&id).await? else {
                 continue;
             };
-            if session.held {
+            let workspace = store.known_workspace(&session.workspace_id).await?;
+            if session.held || workspace.status != WorkspaceStatus::Ready {
                 continue;
             }
             let sent = self
@@ -147,6 +151,38 @@ impl Sessions {
         };
         driver::is_known(Some(&known), &known.session, prompt)?;
         self.shared.store.session(workspace, &known.session).await
+    }
+
+    /// Has messages in a workspace wait, whichever session they are for.
+    pub(crate) fn close_door(&self, workspace: &WorkspaceId) {
+        self.shared.doors.close(workspace);
+    }
+
+    /// The opposite of [`Self::close_door`]; [`Self::go_on_in`] then lets messages go.
+    pub(crate) fn open_door(&self, workspace: &WorkspaceId) {
+        self.shared.doors.open(workspace);
+    }
+
+    /// Sends the messages that wait in a workspace, unless they wait for the user.
+    pub(crate) async fn go_on_in(&self, workspace: &WorkspaceId) -> Result<()> {
+        for session in self.shared.store.sessions(workspace).await? {
+            if session.queued > 0 && !session.held {
+                self.to_driver(workspace, &session.id, Command::Wake)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the messages that wait in a workspace wait for the user to resume their session.
+    pub(crate) async fn hold_in(&self, workspace: &WorkspaceId) -> Result<()> {
+        for session in self.shared.store.sessions(workspace).await? {
+            let live = self.registry.get(&session.id).is_some();
+            if session.queued > 0 && !session.held && !live {
+                self.hold(session).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn hold(&self, mut session: Session) -> Result<()> {
@@ -315,7 +351,7 @@ impl Sessions {
         });
         futures_util::future::try_join_all(stops).await?;
         for session in self.shared.store.sessions(workspace).await? {
-            marked::kill(&session.id).await;
+            marked::kill(marked::SESSION, session.id.as_str()).await;
         }
         Ok(())
     }

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::exit::StderrTail;
-use super::marked;
 use super::protocol::{Line, Lines};
 use crate::config::CoreConfig;
+use crate::processes::marked;
 use ff_protocol::SessionId;
 use ff_protocol::session::PermissionMode;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -106,7 +106,7 @@ impl Cli {
         command
             .current_dir(launch.cwd)
             .env("HOME", &config.home)
-            .env(marked::VARIABLE, launch.session.as_str())
+            .env(marked::SESSION, launch.session.as_str())
             // Set where we run inside a sandbox or another session; neither says anything about
             // this CLI, and the first would let it skip its own checks.
             .env_remove("IS_SANDBOX")
@@ -174,7 +174,7 @@ impl Cli {
     /// tools in sessions of their own, where a signal to its group does not reach them.
     pub(super) async fn kill_all(&self) {
         self.kill_group();
-        marked::kill(&self.session).await;
+        marked::kill(marked::SESSION, self.session.as_str()).await;
     }
 
     /// What it last wrote to stderr.

@@ -12,9 +12,10 @@ use super::delivery::{Fate, fate, missing};
 use super::driver::{Shared, cut_entry};
 use super::permission::answer_entry;
 use super::turn::Finished;
-use super::{mark, marked};
+
 use crate::clock;
 use crate::error::Result;
+use crate::processes::{mark, marked};
 use crate::store::{Change, MessageRecord, MessageState, Write};
 
 const PAGE: u64 = 200;
@@ -35,7 +36,7 @@ pub(super) async fn recover(shared: &Shared) -> Result<()> {
         }
         // A CLI whose stdin closed finishes its turn first; two of them on one conversation
         // would fork it. Tools leave its group, so its mark is looked for, too.
-        marked::kill(&id).await;
+        marked::kill(marked::SESSION, id.as_str()).await;
         if let Some(session) = shared.store.session_anywhere(&id).await? {
             settle(shared, session).await?;
         }

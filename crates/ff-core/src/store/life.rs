@@ -30,6 +30,8 @@ pub struct Moved {
 pub struct Writes {
     /// Why the init failed, or what it warns of.
     pub error_message: Option<String>,
+    /// The process that acts on it from now on.
+    pub(crate) by: Option<ProcessMark>,
 }
 
 /// Where a workspace's worktree was made.
@@ -103,6 +105,8 @@ impl Store {
         if let Some(source) = source {
             update = update.col_expr(workspace::Column::ArchivingFrom, Expr::value(source));
         }
+        let by = writes.by.as_ref().map(text::json).transpose()?;
+        update = update.col_expr(workspace::Column::ActingProcess, Expr::value(by));
         let done = update.exec(&self.db).await?.rows_affected == 1;
         let now = self.workspace(id).await?.ok_or_else(|| unknown(id))?;
         if done {
@@ -227,6 +231,12 @@ impl Store {
             .exec(&self.db)
             .await?;
         Ok(())
+    }
+
+    /// The process that acts on a workspace, as its last change of status says.
+    pub(crate) async fn acting_process(&self, id: &WorkspaceId) -> Result<Option<ProcessMark>> {
+        let text = self.column(id, workspace::Column::ActingProcess).await?;
+        text.as_deref().map(text::from_json).transpose()
     }
 
     /// The process that was last written down by [`Self::set_init_process`].

@@ -31,9 +31,11 @@ use sea_orm_migration::MigratorTrait;
 
 pub use feed::{Event, Feed, Partial, Watch};
 pub use handoffs::{HandoffRecord, Role};
+pub(crate) use life::Registration;
 pub use life::{Moved, Writes};
 pub(crate) use messages::{MessageRecord, MessageState};
 pub(crate) use requests::{Asked, RequestRecord};
+pub(crate) use run_scripts::RunWrites;
 pub(crate) use sessions::ProcessMark;
 pub(crate) use write::{Change, Write};
 

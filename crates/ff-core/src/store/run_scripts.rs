@@ -1,14 +1,15 @@
 //! Run scripts: compare-and-swap on their state.
 
-use ff_protocol::WorkspaceId;
 use ff_protocol::workspace::RunScriptStatus;
+use ff_protocol::{ErrorCode, WorkspaceId};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 
 use super::entity::workspace_run_script::{self, Column};
 use super::sessions::ProcessMark;
 use super::{Store, text};
 use crate::clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::workspace::allows;
 
 /// What is written beside a run script's new state.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +36,10 @@ impl Store {
         (from, to): (RunScriptStatus, RunScriptStatus),
         writes: RunWrites,
     ) -> Result<bool> {
+        if !allows(from, to) {
+            let detail = format!("a run script cannot go from {from:?} to {to:?}");
+            return Err(Error::refused(ErrorCode::Conflict, detail));
+        }
         let mut update = workspace_run_script::Entity::update_many()
             .col_expr(Column::Status, Expr::value(text::name(&to)?))
             .filter(Column::WorkspaceId.eq(id.as_str()))
@@ -57,6 +62,20 @@ impl Store {
             self.feed.workspace_changed(id);
         }
         Ok(moved)
+    }
+
+    /// Run scripts that are neither at rest nor ended.
+    pub(crate) async fn run_scripts_under_way(
+        &self,
+    ) -> Result<Vec<(WorkspaceId, RunScriptStatus)>> {
+        use RunScriptStatus::{Running, Starting, Stopping};
+        let under_way = [Starting, Running, Stopping];
+        let names: Result<Vec<String>> = under_way.iter().map(text::name).collect();
+        let query = workspace_run_script::Entity::find().filter(Column::Status.is_in(names?));
+        let rows = query.all(&self.db).await?;
+        rows.into_iter()
+            .map(|row| Ok((text::parse(row.workspace_id)?, text::parse(row.status)?)))
+            .collect()
     }
 
     /// The process of a run script.

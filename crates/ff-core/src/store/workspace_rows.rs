@@ -37,6 +37,7 @@ pub(super) async fn insert_rows<C: ConnectionTrait>(
         init_completed_at: Set(w.init.completed_at),
         init_script_pid: Set(w.init.script_pid),
         init_process: Set(None),
+        acting_process: Set(None),
         init_retry_count: Set(w.init.retry_count),
         github_issue_number: Set(w.issue.github_number),
         github_issue_url: Set(w.issue.github_url),

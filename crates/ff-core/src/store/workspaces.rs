@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder,
+    ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
     TransactionTrait, sea_query::Expr,
 };
 
@@ -84,6 +84,24 @@ impl Store {
             .collect()
     }
 
+    /// The workspaces that have one of these statuses, oldest first.
+    pub async fn workspaces_with(&self, statuses: &[WorkspaceStatus]) -> Result<Vec<Workspace>> {
+        let names: Result<Vec<String>> = statuses.iter().map(text::name).collect();
+        let ids: Vec<String> = workspace::Entity::find()
+            .select_only()
+            .column(workspace::Column::Id)
+            .filter(workspace::Column::Status.is_in(names?))
+            .order_by_asc(workspace::Column::CreatedAt)
+            .into_tuple()
+            .all(&self.db)
+            .await?;
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            found.extend(self.workspace(&text::parse(id)?).await?);
+        }
+        Ok(found)
+    }
+
     /// Marks that a session was started in the workspace.
     pub async fn mark_had_sessions(&self, id: &WorkspaceId) -> Result<()> {
         workspace::Entity::update_many()
@@ -122,11 +140,22 @@ impl Store {
         Ok(released)
     }
 
-    /// Removes a workspace with everything that belongs to it.
+    /// Removes a workspace with everything that belongs to it. Its children have no parent then.
     pub async fn delete_workspace(&self, id: &WorkspaceId) -> Result<()> {
-        workspace::Entity::delete_by_id(id.as_str())
-            .exec(&self.db)
+        let tx = self.db.begin().await?;
+        workspace::Entity::update_many()
+            .col_expr(
+                workspace::Column::ParentWorkspaceId,
+                Expr::value(Option::<String>::None),
+            )
+            .filter(workspace::Column::ParentWorkspaceId.eq(id.as_str()))
+            .exec(&tx)
             .await?;
+        workspace::Entity::delete_by_id(id.as_str())
+            .exec(&tx)
+            .await?;
+        tx.commit().await?;
+        self.feed.workspace_changed(id);
         Ok(())
     }
 }

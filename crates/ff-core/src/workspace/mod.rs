@@ -1,72 +1,38 @@
 //! Workspaces: one branch in one worktree.
+//!
+//! [`state`] is their life as a table. `create`, `init`, `archive` and `recover` walk along it;
+//! `branches` and `place` say which branch a worktree has and where it lies; `script` and
+//! `run_script` run what the repository brings along in its [`config`].
 
+mod archive;
+mod branches;
 pub mod config;
+mod create;
+mod fault;
+mod init;
+mod lives;
+mod names;
+mod place;
+mod recover;
+mod run_script;
+mod script;
 pub mod state;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ff_protocol::project::Project;
-use ff_protocol::workspace::{CreationSource, Owner, Workspace, WorkspaceStatus};
+use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, ProjectId, WorkspaceId};
 
-use crate::clock;
+pub(crate) use self::branches::LoginName;
+pub(crate) use self::lives::Lives;
+pub(crate) use self::place::{check_script_path, worktree_path};
+pub(crate) use self::run_script::{RunScripts, state::allows};
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::project::utf8;
 use crate::store::Store;
 
 impl Core {
-    /// Makes a workspace: a new branch off the project's default branch (or the named existing
-    /// branch) in a worktree of its own.
-    ///
-    /// # Errors
-    /// `invalid` for a name or branch that cannot be, `conflict` for a branch already checked
-    /// out, `branch_missing` when there is nothing to start from.
-    pub async fn workspace_new(
-        &self,
-        project: &ProjectId,
-        name: &str,
-        branch: Option<&str>,
-    ) -> Result<Workspace> {
-        let project = self.known_project(project).await?;
-        let name = name.trim();
-        let fits = !name.is_empty() && name.chars().count() <= 100;
-        if !fits || name.contains(char::is_control) {
-            return Err(Error::refused(
-                ErrorCode::Invalid,
-                "a workspace's name has 1 to 100 characters, none of them a control character",
-            ));
-        }
-        let repo = PathBuf::from(&project.repo_path);
-        let id = WorkspaceId::generate();
-        let path = worktree_path(&project, &id);
-        crate::core::private_dir(Path::new(&project.worktree_base_path))?;
-        let (branch, source) = match branch {
-            Some(existing) => {
-                self.add_existing(&repo, &path, existing).await?;
-                (existing.to_owned(), CreationSource::ResumeBranch)
-            }
-            None => {
-                let branch = self.free_branch(&repo, &branch_name(name)).await?;
-                let start = self.start_point(&repo, &project.default_branch).await?;
-                self.git()
-                    .add_worktree(&repo, &path, &branch, &start)
-                    .await?;
-                (branch, CreationSource::Manual)
-            }
-        };
-        let workspace = Workspace {
-            id,
-            status: WorkspaceStatus::Ready,
-            worktree_path: Some(utf8(&path)?),
-            branch_name: Some(branch),
-            creation_source: source,
-            ..Workspace::new(project.id, name, self.owner().clone(), clock::now())
-        };
-        self.store().insert_workspace(&workspace).await?;
-        Ok(workspace)
-    }
-
     /// All workspaces.
     pub async fn workspaces(&self) -> Result<Vec<Workspace>> {
         self.store().workspaces().await
@@ -88,78 +54,16 @@ impl Core {
         })
     }
 
-    async fn start_point(&self, repo: &Path, default_branch: &str) -> Result<String> {
-        for name in [
-            format!("refs/heads/{default_branch}"),
-            format!("refs/remotes/origin/{default_branch}"),
-        ] {
-            if self.git().commit(repo, &name).await?.is_some() {
-                return Ok(name);
-            }
-        }
-        let detail =
-            format!("the repository has no branch {default_branch} with a commit to start from");
-        Err(Error::refused(ErrorCode::BranchMissing, detail).hint("make a first commit there"))
+    /// Gives a workspace another name. Its branch keeps its own.
+    ///
+    /// # Errors
+    /// `invalid` for a name that cannot be, `not_found`, `not_owner`, `handoff_active`.
+    pub async fn workspace_rename(&self, id: &WorkspaceId, name: &str) -> Result<Workspace> {
+        let name = names::check(name)?;
+        owned(self.store(), self.owner(), id).await?;
+        self.store().rename_workspace(id, name).await?;
+        self.workspace(id).await
     }
-
-    async fn add_existing(&self, repo: &Path, path: &Path, branch: &str) -> Result<()> {
-        if !self.git().is_branch_name(branch).await? {
-            return Err(Error::refused(
-                ErrorCode::Invalid,
-                format!("`{branch}` is no branch name"),
-            ));
-        }
-        if let Some(other) = self.git().worktree_of_branch(repo, branch).await? {
-            let detail = format!("branch {branch} is checked out in {}", other.display());
-            return Err(Error::refused(ErrorCode::Conflict, detail)
-                .hint("check out another branch there first"));
-        }
-        let local = format!("refs/heads/{branch}");
-        if let Some(commit) = self.git().commit(repo, &local).await? {
-            self.git()
-                .add_detached_worktree(repo, path, &commit)
-                .await?;
-            return self.git().check_out_at(path, branch, &commit).await;
-        }
-        let remote = format!("refs/remotes/origin/{branch}");
-        if self.git().commit(repo, &remote).await?.is_some() {
-            self.git().add_worktree(repo, path, branch, &remote).await?;
-            return self
-                .git()
-                .set_upstream(path, branch, &format!("origin/{branch}"))
-                .await;
-        }
-        let detail = format!("there is no branch {branch}, here or at the remote");
-        Err(Error::refused(ErrorCode::BranchMissing, detail)
-            .hint("run `git fetch` or check its name"))
-    }
-
-    async fn free_branch(&self, repo: &Path, wanted: &str) -> Result<String> {
-        for number in 0..1000 {
-            let name = if number == 0 {
-                wanted.to_owned()
-            } else {
-                format!("{wanted}-{number}")
-            };
-            if self
-                .git()
-                .commit(repo, &format!("refs/heads/{name}"))
-                .await?
-                .is_none()
-            {
-                return Ok(name);
-            }
-        }
-        Err(Error::refused(
-            ErrorCode::LimitReached,
-            format!("a thousand branches are named {wanted}"),
-        ))
-    }
-}
-
-/// Where a workspace's worktree lies on this machine.
-pub(crate) fn worktree_path(project: &Project, id: &WorkspaceId) -> PathBuf {
-    Path::new(&project.worktree_base_path).join(format!("workspace-{id}"))
 }
 
 /// The workspace, if this side may act on it now.
@@ -169,7 +73,7 @@ pub(crate) fn worktree_path(project: &Project, id: &WorkspaceId) -> PathBuf {
 /// `conflict` when it has no worktree.
 pub async fn ensure_owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Result<Workspace> {
     let workspace = owned(store, owner, id).await?;
-    match &workspace.worktree_path {
+    match workspace.worktree() {
         Some(path) if Path::new(path).is_dir() => Ok(workspace),
         Some(path) => {
             let detail = format!(
@@ -189,10 +93,18 @@ pub async fn ensure_owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Res
 /// The workspace, if `owner` may act on it; its directory may be gone.
 ///
 /// # Errors
-/// `not_found`, `not_owner`, `handoff_active`.
+/// `not_found`, `not_owner`, `handoff_active`; `conflict` when it is archived.
 pub(crate) async fn owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Result<Workspace> {
     let workspace = store.known_workspace(id).await?;
     ensure_ours(&workspace, owner)?;
+    if matches!(
+        workspace.status,
+        WorkspaceStatus::Archiving | WorkspaceStatus::Archived
+    ) {
+        let detail = format!("workspace {} is archived", workspace.name);
+        return Err(Error::refused(ErrorCode::Conflict, detail)
+            .hint("go on with its branch: `ff workspace new --branch BRANCH`"));
+    }
     Ok(workspace)
 }
 
@@ -215,40 +127,4 @@ pub(crate) fn ensure_ours(workspace: &Workspace, owner: &Owner) -> Result<()> {
             .hint("finish the move with `ff send` or `ff pull`"));
     }
     Ok(())
-}
-
-/// A branch name from a workspace's name: lower case, words joined by `-`, at most 50 characters.
-fn branch_name(name: &str) -> String {
-    let mut branch = String::new();
-    for c in name.to_lowercase().chars() {
-        match c {
-            ' ' | '_' | '-' if !(branch.is_empty() || branch.ends_with('-')) => branch.push('-'),
-            c if c.is_ascii_alphanumeric() => branch.push(c),
-            _ => {}
-        }
-    }
-    let branch: String = branch.chars().take(50).collect();
-    match branch.trim_end_matches('-') {
-        "" => format!("work-{}", &uuid::Uuid::new_v4().simple().to_string()[..6]),
-        branch => branch.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn branch_names_follow_the_workspace_name() {
-        for (name, expected) in [
-            ("My first Workspace", "my-first-workspace"),
-            ("a__b  c", "a-b-c"),
-            ("Fix: #12!", "fix-12"),
-            ("-x-", "x"),
-        ] {
-            assert_eq!(branch_name(name), expected, "{name:?}");
-        }
-        assert!(branch_name("日本").starts_with("work-"));
-        assert_eq!(branch_name(&"x".repeat(80)).len(), 50);
-    }
 }

@@ -1,27 +1,44 @@
 //! Workspaces of this machine.
 
-use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
-use ff_protocol::workspace::Workspace;
-use ff_protocol::{Page, WorkspaceId};
+mod archive;
+mod create;
+mod delete;
+mod dismiss;
+mod init;
+mod list;
+mod rename;
+mod retry;
+mod run_logs;
+mod run_start;
+mod run_stop;
+mod show;
 
-use crate::extract::Path;
-use crate::{ApiError, Engine};
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::Engine;
 
 pub(crate) fn routes() -> Router<Engine> {
     Router::new()
-        .route("/api/workspaces", get(list))
-        .route("/api/workspaces/{workspace}", get(show))
-}
-
-async fn list(State(engine): State<Engine>) -> Result<Json<Page<Workspace>>, ApiError> {
-    Ok(Json(Page::whole(engine.core().workspaces().await?)))
-}
-
-async fn show(
-    State(engine): State<Engine>,
-    Path(id): Path<WorkspaceId>,
-) -> Result<Json<Workspace>, ApiError> {
-    Ok(Json(engine.core().workspace(&id).await?))
+        .route("/api/workspaces", get(list::list).post(create::create))
+        .route(
+            "/api/workspaces/{workspace}",
+            get(show::show).patch(rename::rename).delete(delete::delete),
+        )
+        .route("/api/workspaces/{workspace}/init", get(init::init))
+        .route("/api/workspaces/{workspace}/retry", post(retry::retry))
+        .route(
+            "/api/workspaces/{workspace}/dismiss",
+            post(dismiss::dismiss),
+        )
+        .route(
+            "/api/workspaces/{workspace}/archive",
+            post(archive::archive),
+        )
+        .route("/api/workspaces/{workspace}/run", get(run_logs::logs))
+        .route(
+            "/api/workspaces/{workspace}/run/start",
+            post(run_start::start),
+        )
+        .route("/api/workspaces/{workspace}/run/stop", post(run_stop::stop))
 }

@@ -44,6 +44,7 @@ pub(super) use self::queue::is_known;
 use self::timers::Timers;
 use super::account::Account;
 use super::check::unknown;
+use super::doors::Doors;
 use super::permission::Requests;
 use super::process::{Cli, CliEvent};
 use super::protocol::Sign;
@@ -112,6 +113,8 @@ pub(super) struct Shared {
     pub(super) owner: Owner,
     /// What the CLI offers, as it last said in each workspace.
     pub(super) offers: Mutex<HashMap<WorkspaceId, Arc<Capabilities>>>,
+    /// Workspaces whose messages wait.
+    pub(super) doors: Doors,
     /// How long things may take.
     pub(super) limits: Limits,
     /// How long the machine was frozen.
@@ -284,7 +287,8 @@ impl Driver {
 
     fn wants_process(&self) -> bool {
         let stopping = self.stop.is_cancelled();
-        !stopping && (self.wanted || (!self.queue.is_empty() && !self.session.held))
+        let closed = self.shared.doors.is_closed(&self.session.workspace_id);
+        !stopping && !closed && (self.wanted || (!self.queue.is_empty() && !self.session.held))
     }
 
     async fn drive(&mut self, cli: &mut Cli) -> Result<ExitStatus> {

@@ -105,6 +105,7 @@ impl Driver {
             && self.ending.is_none()
             && self.configuring.is_empty()
             && !self.session.held
+            && !self.shared.doors.is_closed(&self.session.workspace_id)
             && self.turn.takes_prompt();
         let Some(next) = self.queue.front().filter(|_| free) else {
             return;

@@ -6,7 +6,6 @@ use ff_protocol::session::SessionStatus;
 use ff_protocol::workspace::Workspace;
 
 use super::super::exit;
-use super::super::mark;
 use super::super::process::{Cli, Launch};
 use super::super::protocol;
 use super::super::transcript::transcript_files;
@@ -14,6 +13,7 @@ use super::Driver;
 use super::timers::Timers;
 use crate::clock;
 use crate::error::Result;
+use crate::processes::mark;
 use crate::store::Change;
 use crate::workspace::owned;
 

@@ -161,7 +161,7 @@ async fn a_recorded_process_and_what_carries_the_mark_are_ended() {
         command.spawn().unwrap()
     };
     let (mut leader, mut marked) = (start(false), start(true));
-    let mark = crate::session::mark::of(leader.id().unwrap());
+    let mark = crate::processes::mark::of(leader.id().unwrap());
     let process = Change::Process(session.id.clone(), mark);
     world
         .store
@@ -174,7 +174,7 @@ async fn a_recorded_process_and_what_carries_the_mark_are_ended() {
     assert!(!marked.wait().await.unwrap().success());
     assert_eq!(world.store.process(&session.id).await.unwrap(), None);
 
-    let reused = crate::session::mark::of(stranger.id().unwrap()).unwrap();
+    let reused = crate::processes::mark::of(stranger.id().unwrap()).unwrap();
     let reused = ProcessMark {
         start: reused.start + 1,
         ..reused

@@ -26,6 +26,7 @@ pub struct Model {
     pub init_completed_at: Option<DateTimeUtc>,
     pub init_script_pid: Option<i64>,
     pub init_process: Option<String>,
+    pub acting_process: Option<String>,
     pub init_retry_count: i64,
     pub github_issue_number: Option<i64>,
     pub github_issue_url: Option<String>,

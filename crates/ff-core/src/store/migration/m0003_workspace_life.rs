@@ -44,6 +44,7 @@ impl MigrationTrait for Migration {
             timestamp_with_time_zone_null("init_completed_at"),
             big_integer_null("init_script_pid"),
             text_null("init_process"),
+            text_null("acting_process"),
             big_integer("init_retry_count").default(0).to_owned(),
             big_integer_null("github_issue_number"),
             text_null("github_issue_url"),

@@ -1,21 +1,22 @@
-//! Processes a session started, found by a mark in their environment.
+//! Processes that carry a mark in their environment, and so do those they start.
 
 use std::fs;
 use std::time::Duration;
 
-use ff_protocol::SessionId;
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
-/// Environment variable that carries the session's id into everything its CLI starts.
-pub(super) const VARIABLE: &str = "FF_SESSION_ID";
+/// Environment variable that carries a session's id into everything its CLI starts.
+pub(crate) const SESSION: &str = "FF_SESSION_ID";
+/// Environment variable that carries a workspace's id into everything its scripts start.
+pub(crate) const SCRIPT: &str = "FF_SCRIPT_OF";
 
 const ROUNDS: usize = 5;
 const BETWEEN_ROUNDS: Duration = Duration::from_millis(20);
 
-/// Kills every process that carries the session's mark. A process that forks while it is
-/// looked for is found in the next round.
-pub(super) async fn kill(session: &SessionId) {
-    let mark = format!("{VARIABLE}={session}").into_bytes();
+/// Kills every process whose environment has this variable with this value. A process that forks
+/// while it is looked for is found in the next round.
+pub(crate) async fn kill(variable: &str, value: &str) {
+    let mark = format!("{variable}={value}").into_bytes();
     for _ in 0..ROUNDS {
         let mark = mark.clone();
         let killed = tokio::task::spawn_blocking(move || kill_once(&mark))
@@ -26,7 +27,11 @@ pub(super) async fn kill(session: &SessionId) {
         }
         tokio::time::sleep(BETWEEN_ROUNDS).await;
     }
-    tracing::warn!(%session, "processes of the session are left after several rounds of killing");
+    tracing::warn!(
+        variable,
+        value,
+        "marked processes are left after several rounds of killing"
+    );
 }
 
 fn kill_once(mark: &[u8]) -> usize {
@@ -61,17 +66,18 @@ mod tests {
 
     #[tokio::test]
     async fn kills_what_left_the_group_and_nothing_else() {
-        let (ours, theirs) = (SessionId::generate(), SessionId::generate());
-        let start = |id: &SessionId| {
+        let fresh = || uuid::Uuid::new_v4().to_string();
+        let (ours, theirs) = (fresh(), fresh());
+        let start = |id: &str| {
             let mut command = tokio::process::Command::new("setsid");
             command
                 .args(["sleep", "600"])
-                .env(VARIABLE, id.as_str())
+                .env(SESSION, id)
                 .kill_on_drop(true);
             command.spawn().unwrap()
         };
         let (mut marked, mut other) = (start(&ours), start(&theirs));
-        kill(&ours).await;
+        kill(SESSION, &ours).await;
         let status = marked.wait().await.unwrap();
         assert_eq!(
             std::os::unix::process::ExitStatusExt::signal(&status),

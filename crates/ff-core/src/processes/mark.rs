@@ -5,7 +5,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::store::ProcessMark;
 
 /// The mark of a process that lives; `None` when it is gone.
-pub(super) fn of(pid: u32) -> Option<ProcessMark> {
+pub(crate) fn of(pid: u32) -> Option<ProcessMark> {
     Some(ProcessMark {
         pid,
         start: start(pid)?,
@@ -14,7 +14,7 @@ pub(super) fn of(pid: u32) -> Option<ProcessMark> {
 }
 
 /// Kills the group that the process leads, if it still is that process.
-pub(super) fn kill_group(mark: &ProcessMark) {
+pub(crate) fn kill_group(mark: &ProcessMark) {
     if of(mark.pid).as_ref() != Some(mark) {
         return;
     }

@@ -1,0 +1,4 @@
+//! Processes that we started: told from others, found again, and ended with all they started.
+
+pub(crate) mod mark;
+pub(crate) mod marked;

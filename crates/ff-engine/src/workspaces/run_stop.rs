@@ -1,0 +1,16 @@
+//! `POST …/run/stop`: stops its run script, with all it started.
+
+use axum::Json;
+use axum::extract::State;
+use ff_protocol::WorkspaceId;
+use ff_protocol::workspace::Workspace;
+
+use crate::extract::Path;
+use crate::{ApiError, Engine};
+
+pub(super) async fn stop(
+    State(engine): State<Engine>,
+    Path(id): Path<WorkspaceId>,
+) -> Result<Json<Workspace>, ApiError> {
+    Ok(Json(engine.core().run_script_stop(&id).await?))
+}
