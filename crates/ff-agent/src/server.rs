@@ -35,14 +35,14 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
     let core = Core::open(CoreConfig::new(Side::Cloud, args.home.clone(), data, base))
         .await
         .context("cannot open the store")?;
-    core.sessions()
-        .recover()
+    core.recover()
         .await
-        .context("cannot end the sessions that a crash left behind")?;
+        .context("cannot end what a crash left behind")?;
     core.sessions()
         .go_on()
         .await
         .context("cannot send the messages that a crash left waiting")?;
+    core.keep_workspaces();
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;

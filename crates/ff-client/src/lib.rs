@@ -17,6 +17,7 @@ pub mod secret;
 pub mod socket;
 
 mod conversation;
+mod domain;
 mod http;
 mod ndjson;
 mod transfer;

@@ -16,7 +16,7 @@ use ff_cloud::config::Cli;
 use ff_cloud::db::entity::vm;
 use ff_protocol::handoff::CreateHandoff;
 use ff_protocol::vm::VmState;
-use ff_protocol::{LeaseId, SessionId, TerminalId, VmId, WorkspaceId};
+use ff_protocol::{LeaseId, ProjectId, SessionId, TerminalId, VmId, WorkspaceId};
 use reqwest::Method;
 use sea_orm::EntityTrait;
 use serde_json::{Value, json};
@@ -184,6 +184,7 @@ impl Asleep {
             .replace("{workspace}", self.workspace.as_str())
             .replace("{handoff}", self.ask.id.as_str())
             .replace("{lease}", LeaseId::generate().as_str())
+            .replace("{project}", ProjectId::generate().as_str())
             .replace("{session}", SessionId::generate().as_str())
             .replace("{terminal}", TerminalId::generate().as_str())
             .replace("{sha256}", SHA)

@@ -21,7 +21,7 @@ use ff_core::session::Event;
 use ff_core::store::Store;
 use ff_protocol::project::Project;
 use ff_protocol::session::EntryKind;
-use ff_protocol::workspace::{Owner, PullRequest, Ratchet, Workspace, WorkspaceStatus};
+use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ProjectId, SessionId, WorkspaceId};
 use serde_json::{Value, json};
 

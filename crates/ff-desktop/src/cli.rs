@@ -12,11 +12,13 @@ mod workspace;
 pub use chat::ChatArgs;
 pub use cloud::CloudCommand;
 pub use permissions::Permissions;
-pub use project::ProjectCommand;
+pub use project::{ProjectCommand, Startup};
 pub use serve::ServeArgs;
 pub use session::{AnswerArgs, SendArgs, SessionArg, SessionCommand, StartArgs, Stay};
 pub use terminal::TerminalArgs;
-pub use workspace::{NewWorkspace, WorkspaceArg, WorkspaceCommand};
+pub use workspace::{
+    ArchiveArgs, DeleteArgs, NewWorkspace, RetryArgs, RunCommand, WorkspaceArg, WorkspaceCommand,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -69,6 +71,12 @@ pub enum Command {
     Chat(ChatArgs),
     /// Run the sessions of this machine for all other ff commands, until Ctrl-C
     Serve(ServeArgs),
+    /// Print the completions of a shell, for its start-up file
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
 }
 
 #[cfg(test)]

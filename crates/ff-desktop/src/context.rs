@@ -142,7 +142,7 @@ impl Context {
                 .await
                 .context("opening the records of this machine")?;
             if lock.is_some() {
-                core.sessions().recover().await?;
+                core.recover().await?;
             }
             let kept = lock.filter(|_| matches!(running, Running::Session));
             anyhow::Ok((core, kept))

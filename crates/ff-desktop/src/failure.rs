@@ -200,6 +200,7 @@ pub fn exit_of(code: ErrorCode) -> Exit {
         | C::HandoffActive
         | C::TurnActive
         | C::DirtyTree
+        | C::GitIndexLocked
         | C::LoginRequired
         | C::BranchMissing
         | C::CloneFailed
@@ -230,6 +231,7 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::Unauthorized | C::ForeignOrigin | C::AmbiguousUser => {
             "ff cloud connect URL --user NAME".into()
         }
+        C::GitIndexLocked => format!("ff workspace archive {workspace} --remove-git-index-lock"),
         C::NotOwner | C::Conflict => format!("ff workspace show {workspace}"),
         C::TurnActive => format!("ff session list {workspace}"),
         C::DirtyTree => format!("commit or stash the changes, then: {again}"),

@@ -6,6 +6,7 @@ mod clean;
 mod cli;
 mod commands;
 mod context;
+mod domain;
 mod failure;
 mod files;
 mod find;

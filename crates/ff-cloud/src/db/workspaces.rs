@@ -11,14 +11,14 @@ use sea_orm::{
 use super::entity::workspace::{ActiveModel, Column, Entity, Model};
 use crate::clock;
 
-/// A workspace that comes into the mirror with a hand-off.
+/// A workspace that comes into the mirror.
 #[derive(Debug)]
 pub struct NewWorkspace<'a> {
     /// Its user.
     pub user: &'a UserId,
     /// Its id.
     pub id: &'a WorkspaceId,
-    /// The VM it is going to.
+    /// The VM it is in, or is going to.
     pub vm: &'a VmId,
     /// What is shown of it.
     pub shown: Shown<'a>,
@@ -26,8 +26,8 @@ pub struct NewWorkspace<'a> {
     pub owner: &'a Owner,
     /// Its epoch now.
     pub epoch: i64,
-    /// The hand-off.
-    pub handoff: &'a HandoffId,
+    /// The hand-off it comes with, if it does.
+    pub handoff: Option<&'a HandoffId>,
 }
 
 /// What the mirror shows of a workspace.
@@ -113,13 +113,57 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewWorkspace<'_>) -> Result<
         branch_name: Set(new.shown.branch_name.to_owned()),
         owner: Set(new.owner.to_string()),
         epoch: Set(new.epoch),
-        handoff_id: Set(Some(new.handoff.to_string())),
+        handoff_id: Set(new.handoff.map(ToString::to_string)),
         metadata: Set("{}".into()),
         created_at: Set(now),
         updated_at: Set(now),
     };
     Entity::insert(row)
         .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
+/// Notes what is shown of a workspace that the cloud owns; what is empty stays as it was.
+///
+/// # Errors
+/// The database fails.
+pub async fn note(
+    db: &impl ConnectionTrait,
+    user: &UserId,
+    id: &WorkspaceId,
+    shown: Shown<'_>,
+) -> Result<(), DbErr> {
+    let mut update = Entity::update_many()
+        .filter(key(user.as_str(), id.as_str()))
+        .filter(Column::Owner.eq(Owner::Cloud.to_string()))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now()));
+    for (column, value) in [
+        (Column::Name, shown.name),
+        (Column::ProjectName, shown.project_name),
+        (Column::BranchName, shown.branch_name),
+    ] {
+        if !value.is_empty() {
+            update = update.col_expr(column, Expr::value(value));
+        }
+    }
+    update.exec(db).await.map(|_| ())
+}
+
+/// Removes a workspace that the cloud owns and no hand-off has.
+///
+/// # Errors
+/// The database fails.
+pub async fn forget(
+    db: &impl ConnectionTrait,
+    user: &UserId,
+    id: &WorkspaceId,
+) -> Result<(), DbErr> {
+    Entity::delete_many()
+        .filter(key(user.as_str(), id.as_str()))
+        .filter(Column::Owner.eq(Owner::Cloud.to_string()))
+        .filter(Column::HandoffId.is_null())
+        .exec(db)
         .await
         .map(|_| ())
 }

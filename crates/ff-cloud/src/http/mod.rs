@@ -13,6 +13,7 @@ mod healthz;
 mod json;
 mod path;
 mod problem;
+mod projects;
 mod request_id;
 mod terminals;
 mod upgrade;
@@ -37,6 +38,7 @@ pub fn router(app: App) -> Router {
         .route("/healthz", get(healthz::healthz))
         .merge(users::routes())
         .merge(vms::routes())
+        .merge(projects::routes())
         .merge(workspaces::routes())
         .merge(handoffs::routes())
         .merge(terminals::routes())

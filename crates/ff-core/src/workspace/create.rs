@@ -28,6 +28,11 @@ impl Core {
     /// out, `branch_missing` when there is nothing to start from; what reading the issue may
     /// answer.
     pub async fn workspace_create(&self, create: CreateWorkspace) -> Result<Workspace> {
+        if let Some(id) = &create.id
+            && let Some(known) = self.store().workspace(id).await?
+        {
+            return Ok(known);
+        }
         let workspace = self.plan(create).await?;
         self.store().insert_workspace(&workspace).await?;
         reach(Point::Entered);
@@ -100,7 +105,7 @@ impl Core {
             }
         }
         Ok(Workspace {
-            id: WorkspaceId::generate(),
+            id: create.id.unwrap_or_else(WorkspaceId::generate),
             description: create.description,
             branch_name: branch,
             creation_source: source,

@@ -181,11 +181,11 @@ impl Core {
         if let Err(error) = self.settle(&workspace, made).await {
             tracing::error!(workspace = %id, ?error, "what became of a workspace could not be recorded");
         }
-        self.sessions().open_door(&id);
-        drop(hold);
         if let Err(error) = self.let_messages_go(&id).await {
             tracing::warn!(workspace = %id, %error, "its messages go on waiting");
         }
+        self.sessions().open_door(&id);
+        drop(hold);
     }
 
     async fn settle(&self, workspace: &Workspace, made: Result<Option<String>>) -> Result<()> {
@@ -330,14 +330,15 @@ impl Core {
         self.sessions().start(&workspace.id, start).await.map(drop)
     }
 
-    /// Lets messages that waited go on, as far as the workspace allows it now.
+    /// Lets messages that waited go on, if the workspace allows it now and this core stays;
+    /// otherwise they wait for the user.
     async fn let_messages_go(&self, id: &WorkspaceId) -> Result<()> {
         let workspace = self.workspace(id).await?;
-        match workspace.status {
-            Ready => self.sessions().go_on_in(id).await,
-            Failed => self.sessions().hold_in(id).await,
-            _ => Ok(()),
+        if workspace.status != Ready || !self.lives().stays() {
+            return self.sessions().hold_in(id).await;
         }
+        self.sessions().open_door(id);
+        self.sessions().go_on_in(id).await
     }
 
     /// Removes a worktree that was made and that no row names.

@@ -1,6 +1,7 @@
 //! What is just being made or put away here, by workspace.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ff_protocol::agent::{Cause, CauseKind};
@@ -21,6 +22,7 @@ pub(crate) struct Lives {
     pub(super) making: Arc<Semaphore>,
     /// Cancelled when this core stops.
     pub(super) stop: CancellationToken,
+    stays: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -46,11 +48,22 @@ impl Default for Lives {
             live: Arc::default(),
             making: Arc::new(Semaphore::new(AT_ONCE)),
             stop: CancellationToken::new(),
+            stays: Arc::default(),
         }
     }
 }
 
 impl Lives {
+    /// Says that this core is an engine that stays, so that sessions may go on in it.
+    pub(super) fn stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is.
+    pub(super) fn stays(&self) -> bool {
+        self.stays.load(Ordering::Relaxed)
+    }
+
     /// Takes the right, if nobody here has it.
     pub(super) fn hold(&self, id: &WorkspaceId, doing: &'static str) -> Option<Hold> {
         let mut live = self.lock();

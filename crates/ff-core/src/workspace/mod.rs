@@ -128,3 +128,6 @@ pub(crate) fn ensure_ours(workspace: &Workspace, owner: &Owner) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

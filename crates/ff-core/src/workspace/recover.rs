@@ -33,6 +33,7 @@ impl Core {
     /// Looks after workspaces until this core is shut down: makes those that are `NEW`, and
     /// recovers what others leave half-way, now and every five minutes. For an engine that stays.
     pub fn keep_workspaces(&self) {
+        self.lives().stay();
         let core = self.clone();
         self.tasks().spawn(async move {
             loop {

@@ -21,6 +21,15 @@ fn contradictions_are_usage_errors() {
         "ff chat w --session s --new",
         "ff chat w --allow --deny",
         "ff serve --port 70000",
+        "ff workspace new",
+        "ff workspace new --branch b --from c",
+        "ff workspace new --branch b --issue https://github.com/o/r/issues/1",
+        "ff project add . --startup-command x --startup-script y",
+        "ff project set p --no-startup --startup-command x",
+        "ff project add . --startup-timeout 0",
+        "ff workspace rename w",
+        "ff workspace run w",
+        "ff completions tcsh",
     ] {
         assert!(
             Cli::try_parse_from(line.split(' ')).is_err(),
@@ -45,6 +54,18 @@ fn every_sensible_combination_is_understood() {
         "ff chat w --new --model m --permissions strict --deny",
         "ff chat w --session s --allow --json",
         "ff serve --port 4242",
+        "ff workspace new --branch topic",
+        "ff workspace new --issue https://github.com/o/r/issues/1 --cloud --detach",
+        "ff workspace new x --from release --prompt -",
+        "ff workspace archive w --remove-git-index-lock",
+        "ff workspace delete w --yes",
+        "ff workspace retry w --detach",
+        "ff workspace rename w other",
+        "ff workspace run start w",
+        "ff workspace run logs w --json",
+        "ff project add . --startup-script setup.sh --startup-timeout 60",
+        "ff project set p --no-startup",
+        "ff completions zsh",
     ] {
         let parsed = Cli::try_parse_from(line.split(' '));
         assert!(parsed.is_ok(), "`{line}`: {}", parsed.unwrap_err());

@@ -4,8 +4,10 @@ mod chat;
 mod cloud_connect;
 mod cloud_setup;
 mod cloud_status;
+mod completions;
 mod project_add;
 mod project_list;
+mod project_set;
 mod pull;
 mod send;
 mod serve;
@@ -17,13 +19,22 @@ mod session_show;
 mod session_start;
 mod session_stop;
 mod terminal;
+mod workspace_archive;
+mod workspace_delete;
+mod workspace_dismiss;
 mod workspace_list;
+mod workspace_log;
 mod workspace_new;
+mod workspace_rename;
+mod workspace_retry;
+mod workspace_run;
 mod workspace_show;
 
 use std::process::ExitCode;
 
-use crate::cli::{CloudCommand, Command, ProjectCommand, SessionCommand, WorkspaceCommand};
+use crate::cli::{
+    CloudCommand, Command, ProjectCommand, RunCommand, SessionCommand, WorkspaceCommand,
+};
 use crate::context::Context;
 use crate::stop;
 
@@ -36,6 +47,10 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<ExitCode
         Command::Project(command) => {
             stop::unless(context.stop(), project(context, command)).await?
         }
+        // It stops what it runs by itself.
+        Command::Workspace(WorkspaceCommand::Run(command)) => {
+            workspace_run::run(context, command).await?;
+        }
         Command::Workspace(command) => {
             stop::unless(context.stop(), workspace(context, command)).await?;
         }
@@ -46,14 +61,20 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<ExitCode
         Command::Session(command) => session(context, command).await?,
         Command::Chat(args) => chat::run(context, args).await?,
         Command::Serve(args) => serve::run(context, args.port).await?,
+        Command::Completions { shell } => completions::run(shell)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn project(context: &Context, command: ProjectCommand) -> anyhow::Result<()> {
     match command {
-        ProjectCommand::Add { path } => project_add::run(context, &path).await,
+        ProjectCommand::Add { path, startup } => project_add::run(context, &path, startup).await,
         ProjectCommand::List => project_list::run(context).await,
+        ProjectCommand::Set {
+            project,
+            startup,
+            no_startup,
+        } => project_set::run(context, &project, startup, no_startup).await,
     }
 }
 
@@ -62,6 +83,13 @@ async fn workspace(context: &Context, command: WorkspaceCommand) -> anyhow::Resu
         WorkspaceCommand::New(args) => workspace_new::run(context, args).await,
         WorkspaceCommand::List => workspace_list::run(context).await,
         WorkspaceCommand::Show(args) => workspace_show::run(context, &args.workspace).await,
+        WorkspaceCommand::Log(args) => workspace_log::run(context, &args.workspace).await,
+        WorkspaceCommand::Retry(args) => workspace_retry::run(context, args).await,
+        WorkspaceCommand::Dismiss(args) => workspace_dismiss::run(context, &args.workspace).await,
+        WorkspaceCommand::Rename(args) => workspace_rename::run(context, &args).await,
+        WorkspaceCommand::Archive(args) => workspace_archive::run(context, &args).await,
+        WorkspaceCommand::Delete(args) => workspace_delete::run(context, &args).await,
+        WorkspaceCommand::Run(command) => workspace_run::run(context, command).await,
     }
 }
 
@@ -99,7 +127,19 @@ async fn short_session(context: &Context, command: SessionCommand) -> anyhow::Re
 pub fn workspace_of(command: &Command) -> Option<String> {
     let name = match command {
         Command::Send(args) | Command::Pull(args) => &args.workspace,
-        Command::Workspace(WorkspaceCommand::Show(args)) => &args.workspace,
+        Command::Workspace(command) => match command {
+            WorkspaceCommand::Show(args)
+            | WorkspaceCommand::Log(args)
+            | WorkspaceCommand::Dismiss(args) => &args.workspace,
+            WorkspaceCommand::Retry(args) => &args.workspace.workspace,
+            WorkspaceCommand::Rename(args) => &args.workspace.workspace,
+            WorkspaceCommand::Archive(args) => &args.workspace.workspace,
+            WorkspaceCommand::Delete(args) => &args.workspace.workspace,
+            WorkspaceCommand::Run(
+                RunCommand::Start(args) | RunCommand::Stop(args) | RunCommand::Logs(args),
+            ) => &args.workspace,
+            WorkspaceCommand::New(_) | WorkspaceCommand::List => return None,
+        },
         Command::Terminal(args) => args.workspace.as_ref()?,
         Command::Chat(args) => &args.workspace,
         Command::Session(command) => match command {
@@ -111,9 +151,10 @@ pub fn workspace_of(command: &Command) -> Option<String> {
             | SessionCommand::Interrupt(args)
             | SessionCommand::Stop(args) => &args.workspace,
         },
-        Command::Project(_) | Command::Workspace(_) | Command::Cloud(_) | Command::Serve(_) => {
-            return None;
-        }
+        Command::Project(_)
+        | Command::Cloud(_)
+        | Command::Serve(_)
+        | Command::Completions { .. } => return None,
     };
     Some(quoted(name))
 }

@@ -31,6 +31,7 @@ struct Shown {
 pub async fn run(context: &Context, port: u16) -> anyhow::Result<()> {
     let serving = Serving::begin(context.data_dir()).await?;
     let core = context.running_core().await?;
+    core.keep_workspaces();
     let asked = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = TcpListener::bind(asked)
         .await

@@ -1,44 +1,105 @@
-//! `ff workspace new NAME`.
+//! `ff workspace new [NAME]`.
 
 use std::path::Path;
 
+use ff_protocol::WorkspaceId;
 use ff_protocol::project::Project;
+use ff_protocol::workspace::{CreateWorkspace, Workspace};
 
 use crate::cli::NewWorkspace;
 use crate::context::Context;
+use crate::domain::not_made;
 use crate::failure::{Exit, Failure};
 use crate::find::{Candidate, pick_one};
-use crate::output::fields;
+use crate::output::{fields, wire_name};
+use crate::session::host::Host;
+use crate::session::prompt;
 
-/// Makes a workspace on this machine.
+/// Makes a workspace, on this machine or in the VM.
 pub async fn run(context: &Context, args: NewWorkspace) -> anyhow::Result<()> {
-    let core = context.core().await?;
-    let projects = core.projects().await?;
-    let project = match &args.project {
-        Some(text) => named(text, &projects)?,
-        None => implied(&projects, std::env::current_dir().ok().as_deref())?,
+    let host = match args.cloud {
+        true => Host::of_cloud(context)?.waking(),
+        false => Host::of_this_machine(context).await?,
     };
+    if args.detach && host.is_here() {
+        let text = "nothing would go on making the workspace when this command has ended";
+        return Err(Failure::new(Exit::Refused, text)
+            .hint("start `ff serve` first, or leave out --detach")
+            .into());
+    }
+    let projects = host.projects().await?;
+    let here = std::env::current_dir().ok();
+    let here = here.as_deref().filter(|_| !args.cloud);
+    let project = match (&args.project, &args.issue) {
+        (Some(text), _) => Some(named(text, &projects)?),
+        (None, Some(_)) => None,
+        (None, None) => Some(implied(&projects, here)?),
+    };
+    let initial_prompt = match args.prompt {
+        Some(text) => Some(prompt::text(context, &text).await?),
+        None => None,
+    };
+    let create = CreateWorkspace {
+        id: Some(WorkspaceId::generate()),
+        project_id: project.map(|project| project.id.clone()),
+        name: args.name,
+        description: None,
+        branch: args.branch,
+        base_branch: args.from,
+        issue: args.issue,
+        initial_prompt,
+    };
+    let entered = host.create_workspace(create).await?;
     let step = context
         .progress
-        .step(format!("make workspace {}", args.name));
-    let branch = args.branch.as_deref();
-    let workspace = core.workspace_new(&project.id, &args.name, branch).await?;
+        .step(format!("make workspace {}", entered.name));
+    let made = match args.detach {
+        true => entered,
+        false => host.settled(&entered.id).await?,
+    };
     step.done();
-    context.out.result(&workspace, || {
+    told(context, &made, args.detach)?;
+    if host.is_here() && made.initial_prompt().is_some() {
+        context.out.say(format!(
+            "its first message waits: `ff chat {}` goes on with it",
+            made.id
+        ));
+    }
+    Ok(())
+}
+
+/// Prints what became of a workspace.
+pub fn told(context: &Context, made: &Workspace, detached: bool) -> anyhow::Result<()> {
+    context.out.result(made, || {
         fields(&[
-            ("workspace", Some(workspace.name.clone())),
-            ("id", Some(workspace.id.to_string())),
-            ("branch", workspace.branch_name.clone()),
-            ("path", workspace.worktree_path.clone()),
+            ("workspace", Some(made.name.clone())),
+            ("id", Some(made.id.to_string())),
+            ("status", Some(wire_name(&made.status))),
+            ("branch", made.branch_name.clone()),
+            ("path", made.worktree_path.clone()),
             (
                 "next",
                 Some("ff session start WORKSPACE --prompt TEXT, or ff send WORKSPACE".into()),
             ),
         ])
-    })
+    })?;
+    if detached {
+        return Ok(());
+    }
+    if let Some(failure) = not_made(made) {
+        return Err(failure.into());
+    }
+    if let Some(warning) = &made.init.error_message {
+        let id = &made.id;
+        context.out.say(format!(
+            "warning: {warning}\n  `ff workspace log {id}` shows it whole; `retry` runs the scripts again, `dismiss` forgets it"
+        ));
+    }
+    Ok(())
 }
 
-fn named<'a>(text: &str, projects: &'a [Project]) -> Result<&'a Project, Failure> {
+/// The project that a text means.
+pub fn named<'a>(text: &str, projects: &'a [Project]) -> Result<&'a Project, Failure> {
     if let Some(project) = projects.iter().find(|project| project.slug == text) {
         return Ok(project);
     }

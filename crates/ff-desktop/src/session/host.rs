@@ -62,12 +62,24 @@ impl<'a> Host<'a> {
     }
 
     /// This machine's sessions run in the `ff serve` if there is one, else in this process.
-    async fn of_this_machine(context: &'a Context) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// `ff serve` is only just starting, or stopping.
+    pub async fn of_this_machine(context: &'a Context) -> anyhow::Result<Self> {
         let data_dir = context.data_dir();
         Ok(match serving::find(data_dir).await? {
             Some(client) => Self::Engine(client, Place::Serve(data_dir.to_owned())),
             None => Self::Here(context),
         })
+    }
+
+    /// The user's VM.
+    ///
+    /// # Errors
+    /// No cloud is connected.
+    pub fn of_cloud(context: &Context) -> anyhow::Result<Self> {
+        let client = context.cloud()?.client;
+        Ok(Self::Engine(client.engine().clone(), Place::Cloud))
     }
 
     /// The same side; one that sleeps is woken by reads too.

@@ -9,7 +9,7 @@ use axum::http::{Request, header, request};
 use ff_core::{Core, CoreConfig, Side, clock};
 use ff_engine::Engine;
 use ff_protocol::project::Project;
-use ff_protocol::workspace::{PullRequest, Ratchet, Workspace, WorkspaceStatus};
+use ff_protocol::workspace::{Workspace, WorkspaceStatus};
 use ff_protocol::{ProjectId, VmId, WorkspaceId};
 use futures_util::{SinkExt, StreamExt};
 use http_body_util::BodyExt;

@@ -3,13 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use super::{RunScript, Workspace};
-use crate::ProjectId;
+use crate::{ProjectId, WorkspaceId};
 
 /// Makes a workspace. One of three ways: from an `issue`; on an existing `branch`; else on a new
 /// branch named after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreateWorkspace {
+    /// Its id; without it one is made. The same id again gives the same workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<WorkspaceId>,
     /// Its project; without it the one whose GitHub repository the issue belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project_id: Option<ProjectId>,

@@ -5,16 +5,28 @@ use axum::routing::{delete, get, post};
 
 use crate::App;
 
+mod create;
 mod inside;
 mod list;
+mod noted;
 mod show;
 mod socket;
 
 /// The routes.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/api/workspaces", get(list::list))
-        .route("/api/workspaces/{workspace}", get(show::show))
+        .route("/api/workspaces", get(list::list).post(create::create))
+        .route(
+            "/api/workspaces/{workspace}",
+            get(show::show).patch(noted::change).delete(noted::delete),
+        )
+        .route("/api/workspaces/{workspace}/init", get(noted::init))
+        .route("/api/workspaces/{workspace}/retry", post(noted::change))
+        .route("/api/workspaces/{workspace}/dismiss", post(noted::change))
+        .route("/api/workspaces/{workspace}/archive", post(noted::change))
+        .route("/api/workspaces/{workspace}/run", get(inside::read))
+        .route("/api/workspaces/{workspace}/run/start", post(noted::change))
+        .route("/api/workspaces/{workspace}/run/stop", post(noted::change))
         .route("/api/workspaces/{workspace}/socket", get(socket::socket))
         .route(
             "/api/workspaces/{workspace}/sessions",

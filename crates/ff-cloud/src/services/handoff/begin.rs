@@ -166,7 +166,7 @@ impl HandoffService {
                     shown: planned(plan),
                     owner: &Owner::Desktop(ask.desktop_id.clone()),
                     epoch: row.epoch - 1,
-                    handoff: &ask.id,
+                    handoff: Some(&ask.id),
                 };
                 workspaces::insert(&tx, new).await?;
             }

@@ -10,6 +10,7 @@ use crate::db::{Db, workspaces};
 use crate::services::vm::VmService;
 use crate::{Error, Result};
 
+mod mirror;
 mod pass;
 
 /// Rows of one page.

@@ -9,7 +9,7 @@ use ff_protocol::project::Project;
 use ff_protocol::session::{
     Answer, EntryKind, JournalEntry, PermissionPreset, Prompt, Session, StartSession,
 };
-use ff_protocol::workspace::{Owner, PullRequest, Ratchet, Workspace, WorkspaceStatus};
+use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ProjectId, SessionId, WorkspaceId};
 use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
@@ -24,7 +24,7 @@ use crate::store::Store;
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Answers `initialize`, enters messages in a transcript unless `keeps=false`, and calls `on_user UUID LINE`, `on_interrupt` and `on_answer LINE`.
-const FRAME: &str = r#"#!/bin/bash
+pub(crate) const FRAME: &str = r#"#!/bin/bash
 here=$(dirname "$0")
 printf '%s\n' "$*" >> "$here/args"
 field() { [[ $2 =~ \"$1\":\"([^\"]*)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
@@ -43,7 +43,7 @@ on_interrupt() { aborted "$current"; }
 on_answer() { :; }
 "#;
 
-const LOOP: &str = r#"
+pub(crate) const LOOP: &str = r#"
 on_start
 while IFS= read -r line; do
   case $line in

@@ -1,0 +1,10 @@
+mod archive;
+mod bad_input;
+mod branches;
+mod crashes;
+mod hostile;
+mod init;
+mod objects;
+mod run;
+mod transitions;
+mod world;
