@@ -106,7 +106,7 @@ mod tests {
     fn what_is_wrong_is_told_with_line_and_column() {
         for (text, line, column) in [
             ("{\n  \"scripts\": {\n    \"setup\": 7\n  }\n}", 3, 14),
-            ("{\n  \"scripts\": {},,\n}", 2, 18),
+            ("{\n  \"scripts\": {},,\n}", 2, 17),
             ("{}", 1, 2),
             ("", 1, 0),
         ] {

@@ -7,4 +7,5 @@ mod socket_intents;
 mod socket_partials;
 mod terminals;
 mod workspace_socket;
+mod workspaces;
 mod world;

@@ -26,6 +26,7 @@ mod session;
 mod settings;
 pub mod stats;
 pub(crate) mod user;
+mod workspaces;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -60,6 +61,8 @@ pub enum Measurement {
     IdleSession,
     /// Entries of a workspace's journal.
     Journal,
+    /// Lists of a thousand workspaces.
+    Workspaces,
 }
 
 impl Measurement {
@@ -76,6 +79,7 @@ impl Measurement {
             Self::FirstToken => "first-token",
             Self::IdleSession => "idle-session",
             Self::Journal => "journal",
+            Self::Workspaces => "workspaces",
         }
     }
 
@@ -91,6 +95,7 @@ impl Measurement {
             Self::FirstToken => first_token::run(bench).await,
             Self::IdleSession => idle_session::run(bench).await,
             Self::Journal => journal::run(bench).await,
+            Self::Workspaces => workspaces::run(bench).await,
         }
     }
 }

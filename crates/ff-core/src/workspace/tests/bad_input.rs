@@ -89,7 +89,7 @@ async fn bad_input_workspace_3() {
     ] {
         w.commit("factory-factory.json", text);
         let made = w.ready("Bad file").await;
-        let warning = made.init.error_message.unwrap();
+        let warning = made.init.error_message.clone().unwrap();
         assert!(warning.contains("factory-factory.json"), "{warning}");
         assert!(warning.contains(place), "{place}: {warning}");
         assert!(dir(&made).is_dir(), "the workspace can be used");

@@ -58,7 +58,7 @@ async fn both_scripts_run_and_both_are_heard_and_the_last_failure_is_the_warning
     w.core.project_update(&w.project.id, &update).await.unwrap();
     let made = w.ready("Both").await;
     assert!(dir(&made).join("started").exists());
-    let warning = made.init.error_message.unwrap();
+    let warning = made.init.error_message.clone().unwrap();
     assert!(
         warning.contains("setup script") && warning.contains("exit code 3"),
         "{warning}"
@@ -98,7 +98,7 @@ async fn a_warning_is_tried_again_until_the_budget_is_used() {
     w.core.workspace_retry(&made.id).await.unwrap();
     let good = w.core.workspace_settled(&made.id).await.unwrap();
     assert_eq!(
-        (good.status, good.init.error_message),
+        (good.status, good.init.error_message.clone()),
         (WorkspaceStatus::Ready, None)
     );
     assert_eq!(

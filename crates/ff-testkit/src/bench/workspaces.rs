@@ -1,0 +1,142 @@
+//! Lists of a thousand workspaces: by `ff workspace list`, and by the engine that `ff serve` runs.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use super::Bench;
+use super::clock::timed;
+use super::report::{Goal, Row, Unit};
+use crate::journey::process::Run;
+
+const COUNT: usize = 1000;
+const START: Duration = Duration::from_secs(20);
+
+pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
+    let fill = bench.settings.programs.join("examples/fill_workspaces");
+    ensure!(
+        fill.exists(),
+        "{} is not there: build the examples",
+        fill.display()
+    );
+    let dir = tempfile::Builder::new().prefix("ff-bench-").tempdir()?;
+    let home = Home(dir.path(), bench.settings.programs.join("ff"));
+    let count = COUNT.to_string();
+    let database = home.data().join("core.db");
+    Run::new(fill)
+        .args([database.as_os_str()])
+        .args([&count])
+        .text()
+        .await?;
+    let samples = bench.settings.samples(200, 10);
+
+    let mut listed = Vec::new();
+    for _ in 0..samples {
+        let list = home.ff(&["workspace", "list", "--json"]);
+        let (took, output) = timed(output(list)).await?;
+        ensure!(counted(&output)? == COUNT, "not all were listed");
+        listed.push(took);
+    }
+    let mut serving = Serving::start(&home).await?;
+    let client = reqwest::Client::builder().no_proxy().build()?;
+    let mut asked = Vec::new();
+    for warm in 0..samples + 5 {
+        let (took, body) = timed(serving.list(&client)).await?;
+        ensure!(counted(&body)? == COUNT, "not all were answered");
+        if warm >= 5 {
+            asked.push(took);
+        }
+    }
+    serving.end().await?;
+    let list = Row::new("`ff workspace list`, 1,000", Unit::Millis, listed);
+    let list = list.map(|row| row.goal(Goal::Most(50.0)).note("a process each time"));
+    let get = Row::new("`GET /api/workspaces`, 1,000", Unit::Millis, asked);
+    let note = "one connection, after five requests that do not count; until the body is read";
+    let get = get.map(|row| row.goal(Goal::Most(20.0)).note(note));
+    Ok([list, get].into_iter().flatten().collect())
+}
+
+/// A home of its own for `ff`.
+struct Home<'a>(&'a Path, std::path::PathBuf);
+
+impl Home<'_> {
+    fn data(&self) -> std::path::PathBuf {
+        self.0.join("data/factory-factory")
+    }
+
+    fn ff(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.1);
+        command
+            .args(args)
+            .env("HOME", self.0)
+            .env("XDG_DATA_HOME", self.0.join("data"))
+            .env("XDG_CONFIG_HOME", self.0.join("config"))
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+async fn output(mut command: Command) -> Result<Vec<u8>> {
+    let output = command.output().await?;
+    ensure!(output.status.success(), "ff failed: {output:?}");
+    Ok(output.stdout)
+}
+
+fn counted(json: &[u8]) -> Result<usize> {
+    let value: Value = serde_json::from_slice(json)?;
+    let list = value.get("items").unwrap_or(&value);
+    Ok(list.as_array().map_or(0, Vec::len))
+}
+
+struct Serving {
+    child: Child,
+    address: String,
+    token: String,
+}
+
+impl Serving {
+    async fn start(home: &Home<'_>) -> Result<Self> {
+        let mut child = home
+            .ff(&["serve"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let file = home.data().join("serve.json");
+        let record = async {
+            loop {
+                if let Ok(text) = std::fs::read_to_string(&file)
+                    && let Ok(record) = serde_json::from_str::<Value>(&text)
+                {
+                    return record;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let Ok(record) = tokio::time::timeout(START, record).await else {
+            child.kill().await?;
+            anyhow::bail!("`ff serve` did not say where it serves");
+        };
+        let word = |key: &str| record[key].as_str().map(str::to_owned);
+        Ok(Self {
+            child,
+            address: word("address").context("no address")?,
+            token: word("token").context("no token")?,
+        })
+    }
+
+    async fn list(&self, client: &reqwest::Client) -> Result<Vec<u8>> {
+        let url = format!("{}/api/workspaces", self.address);
+        let answer = client.get(url).bearer_auth(&self.token).send().await?;
+        Ok(answer.error_for_status()?.bytes().await?.to_vec())
+    }
+
+    async fn end(&mut self) -> Result<()> {
+        self.child.kill().await?;
+        Ok(())
+    }
+}
