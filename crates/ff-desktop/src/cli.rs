@@ -17,7 +17,8 @@ pub use serve::ServeArgs;
 pub use session::{AnswerArgs, SendArgs, SessionArg, SessionCommand, StartArgs, Stay};
 pub use terminal::TerminalArgs;
 pub use workspace::{
-    ArchiveArgs, DeleteArgs, NewWorkspace, RetryArgs, RunCommand, WorkspaceArg, WorkspaceCommand,
+    ArchiveArgs, DeleteArgs, NewWorkspace, RenameArgs, RetryArgs, RunCommand, WorkspaceArg,
+    WorkspaceCommand,
 };
 
 use clap::{Parser, Subcommand};

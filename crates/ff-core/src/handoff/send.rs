@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ff_protocol::handoff::{Export, Manifest, Plan};
 use ff_protocol::session::Activity;
-use ff_protocol::workspace::{Owner, Workspace};
+use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 
 use super::Outgoing;
@@ -187,6 +187,11 @@ impl Core {
         dir: &Path,
     ) -> Result<String> {
         let name = &workspace.name;
+        if workspace.status != WorkspaceStatus::Ready {
+            let status = crate::workspace::state::name(workspace.status);
+            let detail = format!("workspace {name} is {status}: only one that is READY can move");
+            return Err(Error::refused(ErrorCode::Conflict, detail));
+        }
         let sessions = self.store().sessions(&workspace.id).await?;
         // The rows also tell of sessions that another process runs.
         let busy = sessions

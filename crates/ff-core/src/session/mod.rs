@@ -179,7 +179,12 @@ impl Sessions {
         for session in self.shared.store.sessions(workspace).await? {
             let live = self.registry.get(&session.id).is_some();
             if session.queued > 0 && !session.held && !live {
-                self.hold(session).await?;
+                let activity = Activity::Idle;
+                self.hold(Session {
+                    activity,
+                    ..session
+                })
+                .await?;
             }
         }
         Ok(())

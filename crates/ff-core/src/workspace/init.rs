@@ -20,7 +20,7 @@ use super::script::{self, Output, Place, What, Witness};
 use super::{branches::Made, ensure_ours, place};
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::processes::mark;
+use crate::processes::{mark, marked};
 use crate::project::{remove_dir, utf8};
 use crate::store::{ProcessMark, Registration, Writes};
 
@@ -193,6 +193,9 @@ impl Core {
             Ok(warning) => (Ready, warning),
             Err(error) => {
                 tracing::warn!(workspace = %workspace.id, ?error, "a workspace is not made");
+                // Of a script that was cut short, what left its group may run on.
+                let mark = script::mark_of(&workspace.id, "init");
+                marked::kill(marked::SCRIPT, &mark).await;
                 self.drop_unregistered(workspace).await;
                 (Failed, Some(error.problem().to_string()))
             }

@@ -166,9 +166,9 @@ async fn messages_to_a_workspace_that_failed_wait_for_the_user() {
         initial_prompt: Some("begin here".into()),
         ..w.named("Prompted")
     };
-    w.scripts(json!({"setup": "while ! test -e go; do sleep 0.05; done"}));
+    w.scripts(json!({"setup": "(setsid sleep 600 &); while ! test -e go; do sleep 0.05; done"}));
     let id = w.core.workspace_create(create).await.unwrap().id;
-    soon("the script runs", async || scripts_left(&id) > 0).await;
+    soon("the script runs", async || scripts_left(&id) > 1).await;
     w.core.lives().give_up(&id).await;
     let failed = w.core.workspace_settled(&id).await.unwrap();
     assert_eq!(failed.status, WorkspaceStatus::Failed);
