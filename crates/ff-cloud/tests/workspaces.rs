@@ -134,7 +134,10 @@ async fn the_mirror_follows_a_workspace_from_new_to_deleted(backend: Backend) {
     let made = server
         .post("/api/workspaces?userId=test-user", body.clone())
         .await;
-    assert_eq!((made.status, &made.body["status"]), (201, &json!("NEW")));
+    assert_eq!(
+        (made.status.as_u16(), &made.body["status"]),
+        (201, &json!("NEW"))
+    );
     let rows = mirrored(&server).await;
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0]["id"], made.body["id"]);
@@ -151,7 +154,7 @@ async fn the_mirror_follows_a_workspace_from_new_to_deleted(backend: Backend) {
     let rename = request(Method::PATCH, &path, Some(json!({"name": "Other"})));
     let renamed = server.send(rename).await;
     assert_eq!(
-        (renamed.status, &renamed.body["name"]),
+        (renamed.status.as_u16(), &renamed.body["name"]),
         (200, &json!("Other"))
     );
     assert_eq!(mirrored(&server).await[0]["name"], "Other");
@@ -161,7 +164,7 @@ async fn the_mirror_follows_a_workspace_from_new_to_deleted(backend: Backend) {
     *engine.refuses.lock().unwrap() = true;
     let refused = server.post("/api/workspaces?userId=test-user", body).await;
     assert_eq!(
-        (refused.status, &refused.body["code"]),
+        (refused.status.as_u16(), &refused.body["code"]),
         (409, &json!("conflict"))
     );
     assert_eq!(
