@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod awake;
 pub mod close;
+pub mod derived;
 pub mod error;
 pub mod handoff;
 pub mod ids;
