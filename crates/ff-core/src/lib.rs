@@ -5,6 +5,7 @@
 //! one in a VM, the desktop app one per installation.
 
 pub mod activity;
+pub mod backup;
 pub mod clock;
 pub mod config;
 mod core;

@@ -2,6 +2,7 @@
 
 mod chat;
 mod cloud;
+mod import;
 mod permissions;
 mod project;
 mod serve;
@@ -11,6 +12,7 @@ mod workspace;
 
 pub use chat::ChatArgs;
 pub use cloud::CloudCommand;
+pub use import::{ExportArgs, ImportArgs};
 pub use permissions::Permissions;
 pub use project::{ProjectCommand, Startup};
 pub use serve::ServeArgs;
@@ -78,6 +80,10 @@ pub enum Command {
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
+    /// Take over what Factory Factory has: a backup, or its database
+    Import(ImportArgs),
+    /// Write everything on this machine as a backup that Factory Factory imports
+    Export(ExportArgs),
 }
 
 #[cfg(test)]

@@ -189,7 +189,10 @@ async fn set_committed<C: ConnectionTrait>(db: &C, id: &HandoffId, committed: bo
     Ok(())
 }
 
-fn journal_row(workspace: &WorkspaceId, entry: &JournalEntry) -> Result<journal::ActiveModel> {
+pub(super) fn journal_row(
+    workspace: &WorkspaceId,
+    entry: &JournalEntry,
+) -> Result<journal::ActiveModel> {
     Ok(journal::ActiveModel {
         workspace_id: Set(workspace.to_string()),
         seq: Set(signed(entry.seq)),

@@ -1,8 +1,10 @@
 //! Records in SQLite. No SQL and no entity leaves this module.
 
 mod entity;
+mod exported;
 mod feed;
 mod handoffs;
+pub(crate) mod import;
 mod journal;
 mod life;
 mod messages;

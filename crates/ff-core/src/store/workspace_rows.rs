@@ -1,7 +1,11 @@
 //! A workspace and the rows it is kept in.
 
 use ff_protocol::workspace::{Init, IssueLink, Owner, PullRequest, Ratchet, RunScript, Workspace};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait};
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ConnectionTrait,
+};
 
 use super::entity::{workspace, workspace_pr, workspace_ratchet, workspace_run_script};
 use super::text;
@@ -14,10 +18,53 @@ pub(super) async fn insert_rows<C: ConnectionTrait>(
     workspace: &Workspace,
     journal_id: String,
 ) -> Result<()> {
-    let w = workspace.clone();
-    let id = String::from(w.id);
+    let (row, id) = (workspace_row(workspace, journal_id)?, workspace.id.as_str());
+    row.insert(db).await?;
+    pr_row(id, workspace.pr.clone())?.insert(db).await?;
+    ratchet_row(id, workspace.ratchet.clone())?
+        .insert(db)
+        .await?;
+    run_script_row(id, workspace.run_script.clone())?
+        .insert(db)
+        .await?;
+    Ok(())
+}
+
+/// Writes the rows of a workspace again, but for what is this side's own: owner, epoch, hand-off,
+/// journal and processes.
+pub(super) async fn update_rows<C: ConnectionTrait>(db: &C, workspace: &Workspace) -> Result<()> {
+    let id = workspace.id.as_str();
     let row = workspace::ActiveModel {
-        id: Set(id.clone()),
+        owner: NotSet,
+        epoch: NotSet,
+        handoff_id: NotSet,
+        journal_id: NotSet,
+        init_script_pid: NotSet,
+        init_process: NotSet,
+        archiving_from: NotSet,
+        ..workspace_row(workspace, String::new())?
+    };
+    row.update(db).await?;
+    pr_row(id, workspace.pr.clone())?.update(db).await?;
+    ratchet_row(id, workspace.ratchet.clone())?
+        .update(db)
+        .await?;
+    let script = workspace_run_script::ActiveModel {
+        pid: NotSet,
+        process: NotSet,
+        port: NotSet,
+        started_at: NotSet,
+        status: NotSet,
+        ..run_script_row(id, workspace.run_script.clone())?
+    };
+    script.update(db).await?;
+    Ok(())
+}
+
+fn workspace_row(workspace: &Workspace, journal_id: String) -> Result<workspace::ActiveModel> {
+    let w = workspace.clone();
+    Ok(workspace::ActiveModel {
+        id: Set(w.id.into()),
         project_id: Set(w.project_id.into()),
         name: Set(w.name),
         description: Set(w.description),
@@ -56,12 +103,7 @@ pub(super) async fn insert_rows<C: ConnectionTrait>(
         archiving_from: Set(None),
         created_at: Set(w.created_at),
         updated_at: Set(w.updated_at),
-    };
-    row.insert(db).await?;
-    pr_row(&id, w.pr)?.insert(db).await?;
-    ratchet_row(&id, w.ratchet)?.insert(db).await?;
-    run_script_row(&id, w.run_script)?.insert(db).await?;
-    Ok(())
+    })
 }
 
 fn pr_row(id: &str, pr: PullRequest) -> Result<workspace_pr::ActiveModel> {

@@ -185,7 +185,7 @@ async fn place(tx: &DatabaseTransaction, jobs: &[Job]) -> Result<Vec<Vec<Placed>
     Ok(all)
 }
 
-async fn last_seq(tx: &DatabaseTransaction, workspace: &WorkspaceId) -> Result<i64> {
+pub(super) async fn last_seq(tx: &DatabaseTransaction, workspace: &WorkspaceId) -> Result<i64> {
     let query = Statement::from_sql_and_values(
         DbBackend::Sqlite,
         "SELECT COALESCE(MAX(seq), 0) AS last FROM journal WHERE workspace_id = ?1",

@@ -30,6 +30,9 @@ fn contradictions_are_usage_errors() {
         "ff workspace rename w",
         "ff workspace run w",
         "ff completions tcsh",
+        "ff import",
+        "ff import f --from-database d",
+        "ff export --force",
     ] {
         assert!(
             Cli::try_parse_from(line.split(' ')).is_err(),
@@ -66,6 +69,10 @@ fn every_sensible_combination_is_understood() {
         "ff project add . --startup-script setup.sh --startup-timeout 60",
         "ff project set p --no-startup",
         "ff completions zsh",
+        "ff import f.json",
+        "ff import --from-database d.db --json",
+        "ff export",
+        "ff export f.json --force",
     ] {
         let parsed = Cli::try_parse_from(line.split(' '));
         assert!(parsed.is_ok(), "`{line}`: {}", parsed.unwrap_err());

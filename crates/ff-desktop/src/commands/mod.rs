@@ -5,6 +5,8 @@ mod cloud_connect;
 mod cloud_setup;
 mod cloud_status;
 mod completions;
+mod export;
+mod import;
 mod project_add;
 mod project_list;
 mod project_set;
@@ -62,6 +64,12 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<ExitCode
         Command::Chat(args) => chat::run(context, args).await?,
         Command::Serve(args) => serve::run(context, args.port).await?,
         Command::Completions { shell } => completions::run(shell)?,
+        Command::Import(args) => {
+            stop::unless(context.stop(), import::run(context, args)).await?;
+        }
+        Command::Export(args) => {
+            stop::unless(context.stop(), export::run(context, args)).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -154,6 +162,8 @@ pub fn workspace_of(command: &Command) -> Option<String> {
         Command::Project(_)
         | Command::Cloud(_)
         | Command::Serve(_)
+        | Command::Import(_)
+        | Command::Export(_)
         | Command::Completions { .. } => return None,
     };
     Some(quoted(name))

@@ -116,7 +116,12 @@ pub fn named<'a>(text: &str, projects: &'a [Project]) -> Result<&'a Project, Fai
 
 /// The project of the current directory, or the only one there is.
 fn implied<'a>(projects: &'a [Project], here: Option<&Path>) -> Result<&'a Project, Failure> {
-    let holds = |project: &&Project| here.is_some_and(|dir| dir.starts_with(&project.repo_path));
+    // An empty path is one that is not on this machine.
+    let holds = |project: &&Project| {
+        let repo = Some(&project.repo_path).filter(|path| !path.is_empty());
+        here.zip(repo)
+            .is_some_and(|(dir, repo)| dir.starts_with(repo))
+    };
     if let Some(project) = projects.iter().find(holds) {
         return Ok(project);
     }

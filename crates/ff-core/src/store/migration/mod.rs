@@ -3,6 +3,7 @@
 mod m0001_initial;
 mod m0002_conversations;
 mod m0003_workspace_life;
+mod m0004_imported;
 
 use sea_orm_migration::prelude::*;
 
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_initial::Migration),
             Box::new(m0002_conversations::Migration),
             Box::new(m0003_workspace_life::Migration),
+            Box::new(m0004_imported::Migration),
         ]
     }
 }
