@@ -20,3 +20,6 @@ pub mod ratchet;
 pub mod sessions;
 pub mod sidebar;
 pub mod status;
+
+#[cfg(test)]
+mod tests;

@@ -48,3 +48,93 @@ fn pending(kind: RequestKind) -> PendingRequest {
         RequestKind::Permission => PendingRequest::PermissionRequest,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ff_protocol::{RequestId, SessionId};
+
+    use super::*;
+    use crate::clock;
+    use crate::session::tests::world::session;
+
+    fn request(of: &SessionId, kind: RequestKind, state: RequestState) -> UserRequest {
+        UserRequest {
+            request_id: RequestId::generate(),
+            session_id: of.clone(),
+            kind,
+            tool_name: "Bash".into(),
+            tool_use_id: None,
+            description: None,
+            input: serde_json::Value::Null,
+            state,
+            answered_by: None,
+            created_at: clock::now(),
+        }
+    }
+
+    #[test]
+    fn any_session_counts_unless_it_is_closed() {
+        let quiet = session();
+        assert_eq!(activity(&[quiet.clone()], &[]), Activity::default());
+        let works = Session {
+            activity: Turn::Working,
+            queued: 1,
+            ..session()
+        };
+        let starts = Session {
+            queued: 1,
+            ..session()
+        };
+        let held = Session {
+            held: true,
+            ..starts.clone()
+        };
+        let failed = Session {
+            status: SessionStatus::Failed,
+            ..session()
+        };
+        let of = |one: &Session| activity(&[quiet.clone(), one.clone()], &[]);
+        let (is_working, is_starting, has_error) = (true, true, true);
+        let none = Activity::default();
+        assert_eq!(of(&works), Activity { is_working, ..none });
+        assert_eq!(
+            of(&starts),
+            Activity {
+                is_starting,
+                ..none
+            }
+        );
+        assert_eq!(of(&held), none);
+        assert_eq!(of(&failed), Activity { has_error, ..none });
+        for mut closed in [works, starts, failed] {
+            closed.closed_at = Some(clock::now());
+            assert_eq!(of(&closed), none);
+        }
+    }
+
+    #[test]
+    fn a_plan_is_told_before_a_question_before_a_permission() {
+        use RequestKind::{Permission, Plan, Question};
+        let (one, two) = (session(), session());
+        let sessions = [one.clone(), two.clone()];
+        let mut requests = Vec::new();
+        let cases = [
+            (Permission, PendingRequest::PermissionRequest),
+            (Question, PendingRequest::UserQuestion),
+            (Plan, PendingRequest::PlanApproval),
+        ];
+        for (kind, expected) in cases {
+            requests.push(request(&one.id, kind, RequestState::Open));
+            requests.rotate_left(1);
+            assert_eq!(activity(&sessions, &requests).pending, Some(expected));
+        }
+        for state in [
+            RequestState::Answered,
+            RequestState::Orphaned,
+            RequestState::Cancelled,
+        ] {
+            let over = [request(&two.id, Plan, state)];
+            assert_eq!(activity(&sessions, &over).pending, None);
+        }
+    }
+}

@@ -13,7 +13,18 @@ use crate::output::fields;
 
 /// Writes everything here as a backup that the original application imports.
 pub async fn run(context: &Context, args: ExportArgs) -> anyhow::Result<()> {
-    let backup = context.core().await?.export_backup().await?;
+    let core = context.core().await?;
+    let backup = core.export_backup().await?;
+    let workspaces = core.workspaces().await?;
+    let away = workspaces
+        .iter()
+        .filter(|w| w.owner != *core.owner())
+        .count();
+    if away > 0 {
+        context.out.say(format!(
+            "note: {away} workspace(s) are not here, and exported as this machine last knew them; `ff pull` them first"
+        ));
+    }
     let text = serde_json::to_string_pretty(&backup)?;
     let Some(file) = args.file else {
         return context.out.result(&backup, || text);

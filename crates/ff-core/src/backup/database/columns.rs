@@ -260,7 +260,11 @@ fn expression(field: &Field) -> String {
         missing => format!("COALESCE({column}, {missing})"),
     };
     match field.kind {
-        Text | Int | Number => value,
+        Text | Int => value,
+        // A whole number is written without a fraction, as the backup has it.
+        Number => {
+            format!("iif({value} = CAST({value} AS INTEGER), CAST({value} AS INTEGER), {value})")
+        }
         Bool => format!("json(iif({value}, 'true', 'false'))"),
         Json => format!("json({value})"),
         Time => format!(

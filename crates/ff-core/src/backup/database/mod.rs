@@ -76,9 +76,8 @@ async fn open(copy: &Path) -> Result<DatabaseConnection, sea_orm::DbErr> {
 
 fn foreign(shown: &str, reason: &str) -> Error {
     let detail = format!("{shown} is no database of Factory Factory 0.4.6: {reason}");
-    Error::refused(ErrorCode::Invalid, detail).hint(
-        "its usual name is factory-factory.db; with another version make a backup in the application and import that",
-    )
+    Error::refused(ErrorCode::Invalid, detail)
+        .hint("with another version make a backup in the application, and import that")
 }
 
 async fn read_all(db: &DatabaseConnection, shown: &str) -> Result<Source> {
