@@ -7,7 +7,9 @@ use ff_protocol::Timestamp;
 use ff_protocol::derived::RatchetState;
 use ff_protocol::project::{Project, StartupScript};
 use ff_protocol::session::{Activity, PermissionMode, PermissionPreset, Session, SessionStatus};
-use ff_protocol::workspace::{Init, IssueLink, Owner, PullRequest, Ratchet, RunScript, Workspace};
+use ff_protocol::workspace::{
+    Init, IssueLink, Owner, PullRequest, Ratchet, RunScript, Workspace, WorkspaceStatus,
+};
 use serde_json::Value;
 
 use super::format::{
@@ -17,6 +19,9 @@ use super::format::{
 use super::paths;
 use super::time::Time;
 use crate::store::import::{Origin, TerminalRow};
+
+const HALF_WAY: &str = "it was being made or put away when it was taken over: \
+                        `ff workspace retry` or `ff workspace archive` it";
 
 /// The project, with an empty path if its repository is not on this machine. Its worktrees go to
 /// where they were, if that is here, else to where ours go.
@@ -63,13 +68,16 @@ pub(super) fn workspace(
     Workspace {
         worktree_path: here.map(str::to_owned),
         description: r.description,
-        status: r.status,
+        status: at_rest(r.status),
         branch_name: r.branch_name,
         is_auto_generated_branch: r.is_auto_generated_branch,
         creation_source: r.creation_source,
         creation_metadata: some(r.creation_metadata),
         init: Init {
-            error_message: r.init_error_message,
+            error_message: match at_rest(r.status) == r.status {
+                true => r.init_error_message,
+                false => Some(HALF_WAY.to_owned()),
+            },
             started_at: time(r.init_started_at),
             completed_at: time(r.init_completed_at),
             script_pid: None,
@@ -105,6 +113,16 @@ pub(super) fn workspace(
         updated_at: r.updated_at.0,
         id: r.id,
         ..Workspace::new(r.project_id, r.name, owner.clone(), r.created_at.0)
+    }
+}
+
+/// What was half-way there does not go on by itself here: making a workspace runs commands of the
+/// backup, and putting one away removes its worktree.
+fn at_rest(status: WorkspaceStatus) -> WorkspaceStatus {
+    use WorkspaceStatus as S;
+    match status {
+        S::New | S::Provisioning | S::Archiving => S::Failed,
+        S::Ready | S::Failed | S::Archived => status,
     }
 }
 

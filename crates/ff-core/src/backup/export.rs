@@ -7,6 +7,7 @@
 //! | `meta.exportedAt`, `meta.version` | made now, by this program |
 //! | paths that are not on this machine | not kept: empty, `null`, or (worktree base) where ours go |
 //! | pids; `runScriptPort`, `runScriptStartedAt`, `runScriptStatus`; `RUNNING` of sessions | of processes that are over |
+//! | `status` `NEW`, `PROVISIONING`, `ARCHIVING` of workspaces | `FAILED`, with `initErrorMessage`: nothing goes on by itself |
 //! | `ratchetState` | derived anew |
 //! | `slug`, where it was taken here | has to be unique |
 //! | fields that version 4 does not know | not kept |

@@ -79,6 +79,14 @@ impl Core {
             return Err(Error::refused(ErrorCode::Invalid, detail));
         }
         let project = self.project_of(&create, issue.as_ref()).await?;
+        if project.repo_path.is_empty() {
+            let detail = format!(
+                "the repository of project {} is not on this machine",
+                project.name
+            );
+            return Err(Error::refused(ErrorCode::Conflict, detail)
+                .hint("put it where it was and import again, or add it: `ff project add PATH`"));
+        }
         let repo = PathBuf::from(&project.repo_path);
         let (source, branch) = match (&create.branch, &issue) {
             (Some(branch), _) => {

@@ -214,3 +214,43 @@ async fn secrets_are_left_out_and_told() {
         assert!(!found, "a secret is in {}", path.display());
     }
 }
+
+#[tokio::test]
+async fn what_was_half_way_comes_to_rest() {
+    for status in [
+        "NEW",
+        "PROVISIONING",
+        "ARCHIVING",
+        "READY",
+        "FAILED",
+        "ARCHIVED",
+    ] {
+        let world = World::new().await;
+        let mut source = backup();
+        source["data"]["workspaces"][0]["status"] = json!(status);
+        world.import(&source).await.unwrap();
+        let exported = world.export().await;
+        let workspace = &exported["data"]["workspaces"][0];
+        let rests = matches!(status, "READY" | "FAILED" | "ARCHIVED");
+        let expected = if rests { status } else { "FAILED" };
+        assert_eq!(workspace["status"], expected, "{status}");
+        assert_eq!(workspace["initErrorMessage"].is_null(), rests, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_project_that_is_not_here_takes_no_new_workspace() {
+    let world = World::new().await;
+    world.import(&backup()).await.unwrap();
+    let create = ff_protocol::workspace::CreateWorkspace {
+        project_id: Some(crate::world::PROJECT.parse().unwrap()),
+        name: Some("new".into()),
+        ..Default::default()
+    };
+    let error = world.core.workspace_create(create).await.unwrap_err();
+    assert!(
+        error.to_string().contains("is not on this machine"),
+        "{error}"
+    );
+    assert_eq!(world.core.workspaces().await.unwrap().len(), 1);
+}

@@ -1,7 +1,7 @@
 //! Workspaces that come, parents before children.
 
 use ff_protocol::WorkspaceId;
-use ff_protocol::workspace::Workspace;
+use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter,
     sea_query::OnConflict,
@@ -55,9 +55,8 @@ impl Merge<'_> {
                 Fate::Imported
             }
             Some(ours) => {
-                if ours.owner != *self.owner || ours.handoff_id.is_some() {
-                    let text = "it has been moved, or is being moved; it stays as it is";
-                    self.report.note(KIND, &id, text);
+                if let Some(why) = stays(&ours, self.owner) {
+                    self.report.note(KIND, &id, why);
                     return Ok(Fate::Skipped);
                 }
                 self.open.insert(id.clone());
@@ -173,6 +172,16 @@ impl Merge<'_> {
         }
         open
     }
+}
+
+/// Why what is known of the workspace here is not to be changed.
+fn stays(ours: &Workspace, owner: &Owner) -> Option<&'static str> {
+    use WorkspaceStatus::{Archiving, New, Provisioning};
+    if ours.owner != *owner || ours.handoff_id.is_some() {
+        return Some("it has been moved, or is being moved; it stays as it is");
+    }
+    let busy = matches!(ours.status, New | Provisioning | Archiving);
+    busy.then_some("it is being made or put away here; it stays as it is")
 }
 
 /// Whether the workspace or its pull request changed there since it last did here, or a worktree
