@@ -227,6 +227,7 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::NotFound if asked.command.starts_with("ff session") => {
             format!("ff session list {workspace}")
         }
+        C::NotFound if asked.command.starts_with("ff import") => help_of(&asked.command),
         C::NotFound => "ff workspace list".into(),
         C::Unauthorized | C::ForeignOrigin | C::AmbiguousUser => {
             "ff cloud connect URL --user NAME".into()

@@ -1,11 +1,12 @@
 //! A backup or a database of the original is taken over.
 
 use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use ff_protocol::project::Project;
 use ff_protocol::workspace::Owner;
-use ff_protocol::{ProjectId, WorkspaceId};
+use ff_protocol::{ErrorCode, ProjectId, WorkspaceId};
 
 use super::format::{Backup, ClosedRecord, Provider};
 use super::report::Report;
@@ -62,6 +63,11 @@ impl Core {
     /// `not_found`; `invalid` when it is no database of it; `busy` while another program keeps it
     /// locked or goes on writing to it.
     pub async fn import_database(&self, path: &Path) -> Result<Report> {
+        // To open it as a file and close it again would drop the locks that SQLite holds on it.
+        if is_same(path, &self.config().data_dir.join("core.db")) {
+            let detail = format!("{} is the database of ff itself", path.display());
+            return Err(Error::refused(ErrorCode::Invalid, detail));
+        }
         let source = database::read(path).await?;
         self.take_over(source).await
     }
@@ -194,6 +200,11 @@ impl Ready {
         incoming.said = transcript.said;
         self.incoming.sessions.push(incoming);
     }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
+    matches!((id(one), id(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -149,6 +149,12 @@ async fn what_is_read_from_a_busy_original_is_of_one_moment() {
 async fn other_databases_and_files_are_told() {
     let world = World::new().await;
     let ours = world.path("data/core.db");
+    let theirs = world.path("theirs.db");
+    std::fs::copy(&ours, &theirs).unwrap();
+    let garbled = world.path("garbled.db");
+    std::fs::copy(world.database(), &garbled).unwrap();
+    let sql = "UPDATE Workspace SET creationMetadata = '{' WHERE id = 'w3'";
+    change(&garbled, &[(sql, 1)]).await;
     let text = world.path("text.db");
     std::fs::write(&text, "not a database, whatever its name says").unwrap();
     let empty = world.path("empty.db");
@@ -163,7 +169,10 @@ async fn other_databases_and_files_are_told() {
     )
     .await;
     for (path, words) in [
-        (&ours, "it has no column"),
+        (&ours, "is the database of ff itself"),
+        (&theirs, "it has no column Project.id"),
+        (&garbled, "malformed JSON"),
+        (&world.path("home"), "is not a file"),
         (&text, "it is no SQLite database"),
         (&empty, "it is no SQLite database"),
         (&older, "it has no column WorkspaceRatchet.dispatchStalled"),

@@ -128,19 +128,18 @@ fn read_file(source: &Path, copy: Option<&Path>, mut file: File) -> Result<[u8; 
 
 fn open(source: &Path) -> Result<File> {
     let shown = source.display();
-    let file = File::open(source).map_err(|error| match error.kind() {
+    let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => {
             Error::refused(ErrorCode::NotFound, format!("there is no file {shown}"))
         }
         _ => Error::io(format!("cannot read {shown}"), error),
-    })?;
-    if !file.metadata().is_ok_and(|meta| meta.is_file()) {
-        return Err(Error::refused(
-            ErrorCode::Invalid,
-            format!("{shown} is not a file"),
-        ));
+    };
+    // Before it is opened: a pipe would wait for somebody to write.
+    if !fs::metadata(source).map_err(failed)?.is_file() {
+        let detail = format!("{shown} is not a file");
+        return Err(Error::refused(ErrorCode::Invalid, detail));
     }
-    Ok(file)
+    File::open(source).map_err(failed)
 }
 
 /// Whether a file begins as SQLite's do.

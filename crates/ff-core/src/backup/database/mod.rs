@@ -121,10 +121,7 @@ async fn check_schema(db: &DatabaseConnection, shown: &str) -> Result<()> {
     let sql = "SELECT m.name || '.' || c.name AS text \
                FROM sqlite_master m, pragma_table_info(m.name) c WHERE m.type = 'table'";
     let found = texts(db, sql).await;
-    let found: HashSet<String> = found
-        .map_err(|error| foreign(shown, &error.to_string()))?
-        .into_iter()
-        .collect();
+    let found: HashSet<String> = readable(found, shown)?.into_iter().collect();
     let missing = columns::all()
         .map(|field| format!("{}.{}", field.table, field.column))
         .find(|name| !found.contains(name));
@@ -146,7 +143,7 @@ async fn workspaces(db: &DatabaseConnection, shown: &str) -> Result<Vec<Workspac
          LEFT JOIN WorkspaceAutoIteration ON WorkspaceAutoIteration.workspaceId = Workspace.id \
          ORDER BY Workspace.createdAt, Workspace.id"
     );
-    let rows = texts(db, &sql).await?;
+    let rows = readable(texts(db, &sql).await, shown)?;
     rows.iter()
         .map(|text| {
             let (mut own, beside, beyond): (Value, Value, Beyond) =
@@ -172,7 +169,7 @@ async fn records<T: DeserializeOwned>(
     let table = fields.first().map(|field| field.table).unwrap_or_default();
     let object = columns::object(fields);
     let sql = format!("SELECT {object} AS text FROM \"{table}\" ORDER BY \"{order}\", \"id\"");
-    let rows = texts(db, &sql).await?;
+    let rows = readable(texts(db, &sql).await, shown)?;
     rows.iter().map(|text| typed(shown, table, text)).collect()
 }
 
@@ -182,6 +179,14 @@ fn typed<T: DeserializeOwned>(shown: &str, table: &str, text: &str) -> Result<T>
         let reason = error.to_string();
         let reason = reason.split(" at line ").next().unwrap_or_default();
         foreign(shown, &format!("a row of {table} cannot be read: {reason}"))
+    })
+}
+
+/// What SQLite says of a database that is damaged, or of text that is no JSON.
+fn readable<T>(read: Result<T>, shown: &str) -> Result<T> {
+    read.map_err(|error| match error {
+        Error::Store(reason) => foreign(shown, &reason.to_string()),
+        other => other,
     })
 }
 
