@@ -23,8 +23,10 @@ pub fn ci(input: Input) -> SidebarCi {
         (PrState::Closed, ..) => SidebarCi::Closed,
         (_, RatchetState::MergeConflict, _) => SidebarCi::Conflict,
         (.., CiStatus::Success) => SidebarCi::Passing,
-        (.., CiStatus::Failure) | (_, RatchetState::CiFailed, _) => SidebarCi::Failing,
-        (.., CiStatus::Pending) | (_, RatchetState::CiRunning, _) => SidebarCi::Running,
+        (.., CiStatus::Failure) => SidebarCi::Failing,
+        (.., CiStatus::Pending) => SidebarCi::Running,
+        (_, RatchetState::CiFailed, CiStatus::Unknown) => SidebarCi::Failing,
+        (_, RatchetState::CiRunning, CiStatus::Unknown) => SidebarCi::Running,
         _ => SidebarCi::Unknown,
     }
 }
