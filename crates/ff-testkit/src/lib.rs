@@ -13,3 +13,4 @@ pub mod messages;
 mod request_log;
 mod server;
 pub mod sessions_chaos;
+mod tunnel;

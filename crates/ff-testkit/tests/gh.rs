@@ -35,6 +35,7 @@ fn check(name: &str, conclusion: &str) -> Check {
         status: "COMPLETED".to_owned(),
         conclusion: conclusion.to_owned(),
         run: 5,
+        ..Check::default()
     }
 }
 

@@ -238,6 +238,7 @@ async fn pull_requests_show_their_branch_checks_and_comments() -> Result<()> {
         status: "COMPLETED".to_owned(),
         conclusion: "FAILURE".to_owned(),
         run: 5,
+        ..Check::default()
     };
     let number = fixture.github.set_pull_request(
         "octo",

@@ -15,6 +15,21 @@ pub enum GitHubFault {
     GitStatus(u16),
     /// The API answers this status.
     ApiStatus(u16),
+    /// The API was asked too often.
+    RateLimited(RateLimit),
+    /// The API takes so long for each answer.
+    Slow(Duration),
+}
+
+/// How GitHub says that it was asked too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RateLimit {
+    /// The requests of this hour are used up: 403, or for GraphQL 200 with an error.
+    Primary,
+    /// The same, as 429.
+    TooMany,
+    /// Too much at a time: 403 with `retry-after`.
+    Secondary,
 }
 
 /// How the stand-in is set up.

@@ -86,7 +86,14 @@ impl Context<'_> {
                 "pullRequests" => self.pull_requests(&view, field).await,
                 _ => continue,
             };
-            value[field.key.as_str()] = project(&found, &field.fields);
+            let mut shown = project(&found, &field.fields);
+            for inner in &field.fields {
+                if inner.name == "reviewThreads" {
+                    let page = page(inner, &found[inner.name.as_str()]["nodes"]);
+                    shown[inner.key.as_str()] = project(&page, &inner.fields);
+                }
+            }
+            value[field.key.as_str()] = shown;
         }
         Ok(value)
     }
@@ -122,7 +129,7 @@ impl Context<'_> {
                 nodes.push(self.shown(view, &pull).await);
             }
         }
-        shapes::list(nodes)
+        page(field, &Value::from(nodes))
     }
 
     async fn node(&self, id: &str) -> Resolved {
@@ -226,6 +233,19 @@ impl Context<'_> {
 
 fn not_found(what: String) -> Failure {
     Failure("NOT_FOUND", format!("Could not resolve to {what}."))
+}
+
+/// A part of a list, by `first` and `after`; the cursor is the place.
+fn page(field: &Field, nodes: &Value) -> Value {
+    let all = nodes.as_array().map(Vec::as_slice).unwrap_or_default();
+    let number = |value: Option<&Value>| value?.as_u64().and_then(|it| usize::try_from(it).ok());
+    let start = text(field, "after").parse().unwrap_or(0).min(all.len());
+    let most = number(field.arguments.get("first")).unwrap_or(100).min(100);
+    let end = all.len().min(start + most);
+    let mut list = shapes::list(all[start..end].to_vec());
+    list["totalCount"] = all.len().into();
+    list["pageInfo"] = json!({"hasNextPage": end < all.len(), "endCursor": end.to_string()});
+    list
 }
 
 fn text<'a>(field: &'a Field, argument: &str) -> &'a str {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::accounts::{Account, AuthKind, credential};
 use super::device::{Poll, token_answer};
 use super::git_http::{self, GitPath};
-use super::{GitHubFault, GitHubRequest, SCOPES, Shared, graphql, rest};
+use super::{GitHubFault, GitHubRequest, SCOPES, Shared, graphql, limits, rest};
 
 const MAX_API_BODY: usize = 4 * 1024 * 1024;
 const API_HOST: &str = "api.github.com";
@@ -117,6 +117,11 @@ async fn api(
             status,
             &json!({"message": status.canonical_reason().unwrap_or("Error")}),
         );
+    }
+    match shared.fault() {
+        Some(GitHubFault::RateLimited(limit)) => return limits::refusal(limit, path == "/graphql"),
+        Some(GitHubFault::Slow(delay)) => tokio::time::sleep(delay).await,
+        _ => {}
     }
     let Some(account) = &caller.account else {
         let (message, url) = match caller.kind {

@@ -7,9 +7,12 @@ mod accounts;
 mod certificates;
 mod config;
 mod device;
+mod gh;
 mod git_http;
 mod graphql;
 mod http;
+mod issues;
+mod limits;
 mod pull_requests;
 mod query;
 mod repositories;
@@ -28,14 +31,18 @@ use axum::Router;
 
 pub use self::accounts::{Account, AuthKind};
 pub use self::certificates::CertificateAuthority;
-pub use self::config::{GitHubConfig, GitHubFault, GitHubRequest};
+pub use self::config::{GitHubConfig, GitHubFault, GitHubRequest, RateLimit};
 pub use self::device::DeviceApproval;
 use self::device::DeviceFlow;
+pub use self::gh::Gh;
+pub use self::issues::Issue;
+use self::issues::Issues;
 use self::pull_requests::PullRequests;
-pub use self::pull_requests::{Check, PullRequest, Review, ReviewComment};
+pub use self::pull_requests::{Check, CommitStatus, PullRequest, Review, ReviewComment};
 use self::repositories::Repositories;
 use crate::request_log::RequestLog;
 use crate::server::Server;
+use crate::tunnel::Tunnel;
 
 const SCOPES: &str = "gist, read:org, repo, workflow";
 const NO_OID: &str = "0000000000000000000000000000000000000000";
@@ -43,6 +50,7 @@ const NO_OID: &str = "0000000000000000000000000000000000000000";
 /// A running stand-in. It ends when dropped.
 pub struct GitHub {
     server: Server,
+    tunnel: Tunnel,
     authority: CertificateAuthority,
     shared: Arc<Shared>,
 }
@@ -52,6 +60,7 @@ struct Shared {
     fault: RwLock<Option<GitHubFault>>,
     repositories: Repositories,
     pulls: PullRequests,
+    issues: Issues,
     device: DeviceFlow,
     git_exec_path: PathBuf,
     git_timeout: Duration,
@@ -79,6 +88,7 @@ impl GitHub {
             fault: RwLock::new(None),
             repositories: Repositories::at(config.repositories)?,
             pulls: PullRequests::default(),
+            issues: Issues::default(),
             device: DeviceFlow::new(approval),
             git_exec_path: repositories::git_exec_path().await?,
             git_timeout: config.git_timeout,
@@ -88,8 +98,10 @@ impl GitHub {
             .fallback(http::handle)
             .with_state(Arc::clone(&shared));
         let server = Server::start(config.bind, Some(tls), router).await?;
+        let tunnel = Tunnel::start(server.dial_addr()).await?;
         Ok(Self {
             server,
+            tunnel,
             authority,
             shared,
         })
@@ -103,6 +115,11 @@ impl GitHub {
     /// `https://localhost:<port>`, for use on this machine without any name set up.
     pub fn url(&self) -> String {
         format!("https://localhost:{}", self.addr().port())
+    }
+
+    /// The value for `HTTPS_PROXY` that leads `github.com` and `api.github.com` here, on this machine.
+    pub fn proxy_url(&self) -> String {
+        format!("http://{}", self.tunnel.address())
     }
 
     /// The CA's certificate, for `SSL_CERT_FILE` and `GIT_SSL_CAINFO`.
@@ -133,6 +150,11 @@ impl GitHub {
     /// The pull requests of a repository, newest first.
     pub fn pull_requests(&self, owner: &str, name: &str) -> Vec<PullRequest> {
         self.shared.pulls.of(owner, name)
+    }
+
+    /// Adds or replaces an issue.
+    pub fn set_issue(&self, owner: &str, name: &str, issue: Issue) {
+        self.shared.issues.set(owner, name, issue);
     }
 
     /// Replaces the users; tokens of users no longer listed stop working at once.

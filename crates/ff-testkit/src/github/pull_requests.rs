@@ -20,12 +20,18 @@ pub struct PullRequest {
     pub state: String,
     /// Whether it is a draft.
     pub draft: bool,
+    /// Whether its branch is in another repository.
+    pub cross_repository: bool,
     /// Whether it conflicts with its base.
     pub conflict: bool,
+    /// Whether GitHub has not found out yet if it does.
+    pub merge_unknown: bool,
     /// `APPROVED`, `CHANGES_REQUESTED`, `REVIEW_REQUIRED` or empty.
     pub review_decision: String,
     /// The checks of its head commit.
     pub checks: Vec<Check>,
+    /// The statuses of its head commit.
+    pub statuses: Vec<CommitStatus>,
     /// The submitted reviews.
     pub reviews: Vec<Review>,
     /// The comments on lines of the diff.
@@ -47,9 +53,12 @@ impl Default for PullRequest {
             author: "ghost".to_owned(),
             state: "OPEN".to_owned(),
             draft: false,
+            cross_repository: false,
             conflict: false,
+            merge_unknown: false,
             review_decision: String::new(),
             checks: Vec::new(),
+            statuses: Vec::new(),
             reviews: Vec::new(),
             review_comments: Vec::new(),
             created_at: now(),
@@ -59,7 +68,7 @@ impl Default for PullRequest {
 }
 
 /// A check run of a commit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Check {
     /// The check's name.
     pub name: String,
@@ -69,6 +78,19 @@ pub struct Check {
     pub conclusion: String,
     /// The run's id, part of its details URL.
     pub run: u64,
+    /// The workflow's name; empty for `CI`.
+    pub workflow: String,
+    /// When it began, as RFC 3339; empty for when the pull request was opened.
+    pub started_at: String,
+}
+
+/// A status that something outside of GitHub set on a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitStatus {
+    /// Its name.
+    pub context: String,
+    /// `SUCCESS`, `PENDING`, `FAILURE` or `ERROR`.
+    pub state: String,
 }
 
 /// A submitted review.

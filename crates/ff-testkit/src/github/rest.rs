@@ -76,16 +76,29 @@ async fn repository(
         }
         ["pulls", number, "comments"] => {
             let pull = numbered(number)?;
-            let first_page = !query
-                .split('&')
-                .any(|pair| pair.starts_with("page=") && pair != "page=1");
-            let comments = pull.review_comments.iter().filter(|_| first_page);
+            let (page, per_page) = (
+                parameter(query, "page", 1),
+                parameter(query, "per_page", 30),
+            );
+            let skipped = (page.max(1) - 1) * per_page.min(100);
+            let comments = pull
+                .review_comments
+                .iter()
+                .skip(skipped)
+                .take(per_page.min(100));
             Some(
                 comments
                     .map(|comment| view.review_comment(pull.number, comment))
                     .collect::<Vec<_>>()
                     .into(),
             )
+        }
+        ["issues", number] => {
+            let issue = shared
+                .issues
+                .find(view.owner, view.name, number.parse().ok()?);
+            let pull = numbered(number).map(|pull| view.issue_of(pull));
+            issue.map(|issue| view.issue(&issue)).or(pull)
         }
         ["branches", branch @ ..] if !branch.is_empty() => {
             let branch = branch.join("/");
@@ -97,4 +110,16 @@ async fn repository(
         }
         _ => None,
     }
+}
+
+/// A number in a query.
+fn parameter(query: &str, name: &str, default: usize) -> usize {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let mut values = pairs
+        .filter(|(key, _)| *key == name)
+        .map(|(_, value)| value);
+    values
+        .next()
+        .and_then(|value| value.parse().ok())
+        .unwrap_or(default)
 }

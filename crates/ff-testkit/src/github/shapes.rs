@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::accounts::Account;
-use super::pull_requests::{Check, PullRequest, Review, ReviewComment};
+use super::pull_requests::{Check, CommitStatus, PullRequest, Review, ReviewComment};
 
 /// A repository as the API shows it.
 pub(super) struct RepositoryView<'a> {
@@ -45,10 +45,11 @@ impl RepositoryView<'_> {
             .checks
             .iter()
             .map(|check| self.check(check, &pull.created_at))
+            .chain(pull.statuses.iter().map(|it| status(it, &pull.created_at)))
             .collect();
         let rollup = match &checks[..] {
             [] => Value::Null,
-            _ => json!({"state": rollup_state(&pull.checks), "contexts": list(checks)}),
+            _ => json!({"state": rollup_state(pull), "contexts": list(checks)}),
         };
         let commit = json!({"commit": {"oid": head_oid, "statusCheckRollup": rollup}});
         json!({
@@ -56,11 +57,11 @@ impl RepositoryView<'_> {
             "number": pull.number, "title": pull.title, "body": pull.body, "state": pull.state,
             "url": format!("{}/pull/{}", self.url(), pull.number), "isDraft": pull.draft, "closed": pull.state != "OPEN",
             "headRefName": pull.head, "baseRefName": pull.base, "headRefOid": head_oid,
-            "isCrossRepository": false, "maintainerCanModify": false, "author": actor(&pull.author, &pull.author),
+            "isCrossRepository": pull.cross_repository, "maintainerCanModify": false, "author": actor(&pull.author, &pull.author),
             "headRepositoryOwner": {"id": format!("U_{}", self.owner), "login": self.owner, "name": self.owner},
             "headRepository": {"id": self.id(), "name": self.name},
-            "mergeable": if pull.conflict { "CONFLICTING" } else { "MERGEABLE" },
-            "mergeStateStatus": if pull.conflict { "DIRTY" } else { "CLEAN" },
+            "mergeable": merge(pull, ["UNKNOWN", "CONFLICTING", "MERGEABLE"]),
+            "mergeStateStatus": merge(pull, ["UNKNOWN", "DIRTY", "CLEAN"]),
             "reviewDecision": pull.review_decision, "createdAt": pull.created_at, "updatedAt": pull.updated_at,
             "additions": 1, "deletions": 0, "changedFiles": 1, "commits": list(vec![commit]),
             "statusCheckRollup": rollup, "labels": list(vec![]), "assignees": list(vec![]),
@@ -100,11 +101,13 @@ impl RepositoryView<'_> {
 
     fn check(&self, check: &Check, at: &str) -> Value {
         let done = check.status == "COMPLETED";
+        let or = |text: &str, other: &str| if text.is_empty() { other } else { text }.to_owned();
+        let (at, workflow) = (or(&check.started_at, at), or(&check.workflow, "CI"));
         json!({
             "__typename": "CheckRun", "name": check.name, "status": check.status, "conclusion": check.conclusion,
-            "startedAt": at, "completedAt": if done { at } else { "0001-01-01T00:00:00Z" },
+            "startedAt": at, "completedAt": if done { &at } else { "0001-01-01T00:00:00Z" },
             "detailsUrl": format!("{}/actions/runs/{}/job/1", self.url(), check.run),
-            "checkSuite": {"workflowRun": {"workflow": {"name": "CI"}}},
+            "checkSuite": {"workflowRun": {"workflow": {"name": workflow}}},
         })
     }
 }
@@ -134,8 +137,29 @@ pub(super) fn repository_of_id(id: &str) -> Option<(String, String)> {
     Some((owner.to_owned(), name.to_owned()))
 }
 
-fn rollup_state(checks: &[Check]) -> &'static str {
-    if checks.iter().any(|check| check.status != "COMPLETED") {
+fn merge(pull: &PullRequest, [unknown, conflict, clean]: [&'static str; 3]) -> &'static str {
+    match (pull.merge_unknown, pull.conflict) {
+        (true, _) => unknown,
+        (false, true) => conflict,
+        (false, false) => clean,
+    }
+}
+
+fn status(status: &CommitStatus, at: &str) -> Value {
+    json!({
+        "__typename": "StatusContext", "context": status.context, "state": status.state,
+        "targetUrl": "https://ci.example.test/1", "createdAt": at, "description": "",
+    })
+}
+
+fn rollup_state(pull: &PullRequest) -> &'static str {
+    let checks = &pull.checks;
+    let statuses = |wanted: &[&str]| pull.statuses.iter().any(|it| wanted.contains(&&*it.state));
+    if statuses(&["FAILURE", "ERROR"]) {
+        return "FAILURE";
+    }
+    if statuses(&["PENDING", "EXPECTED"]) || checks.iter().any(|check| check.status != "COMPLETED")
+    {
         return "PENDING";
     }
     let good =

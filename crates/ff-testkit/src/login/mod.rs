@@ -10,7 +10,6 @@ mod credentials;
 mod http;
 mod logins;
 mod stage;
-mod tunnel;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,10 +22,10 @@ use axum::Router;
 pub use self::credentials::Credentials;
 pub use self::logins::{Checked, Logins};
 pub use self::stage::LoginStage;
-use self::tunnel::Tunnel;
 use crate::github::CertificateAuthority;
 use crate::request_log::RequestLog;
 use crate::server::Server;
+use crate::tunnel::Tunnel;
 
 /// Hosts it answers as.
 const HOSTS: [&str; 3] = ["platform.claude.com", "api.anthropic.com", "claude.ai"];

@@ -8,13 +8,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 const LONGEST_HEAD: u64 = 16 * 1024;
 
 /// An HTTP proxy that leads every tunnel to one address. It ends when dropped.
-pub(super) struct Tunnel {
+pub(crate) struct Tunnel {
     address: SocketAddr,
     _end: DropGuard,
 }
 
 impl Tunnel {
-    pub(super) async fn start(target: SocketAddr) -> Result<Self> {
+    pub(crate) async fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let end = CancellationToken::new();
@@ -34,7 +34,7 @@ impl Tunnel {
         })
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 }
