@@ -30,6 +30,10 @@ pub struct CoreConfig {
     pub home: PathBuf,
     /// The Claude CLI: a path, or a name to be found on `PATH`.
     pub claude: PathBuf,
+    /// GitHub's command line tool: a path, or a name to be found on `PATH`.
+    pub gh: PathBuf,
+    /// After GitHub has taken no more requests, none is made for so long.
+    pub github_pause: Duration,
     /// Preset of sessions that name none.
     pub permissions: PermissionPreset,
     /// An idle CLI process is closed after this long; the next prompt resumes it.
@@ -50,6 +54,8 @@ impl CoreConfig {
             base_dir,
             home,
             claude: PathBuf::from("claude"),
+            gh: PathBuf::from("gh"),
+            github_pause: Duration::from_secs(60),
             permissions: PermissionPreset::Relaxed,
             idle_cli: Duration::from_secs(600),
             live_sessions: 20,

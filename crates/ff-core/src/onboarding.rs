@@ -4,7 +4,7 @@ use ff_protocol::vm::Onboarding;
 
 use crate::core::Core;
 use crate::error::Result;
-use crate::{github, session};
+use crate::session;
 
 impl Core {
     /// Asks `gh`, the CLI and git who is logged in. Reads no credential.
@@ -14,7 +14,7 @@ impl Core {
     pub async fn onboarding(&self) -> Result<Onboarding> {
         let home = &self.config().home;
         let (github, mut claude, git_identity) = tokio::try_join!(
-            github::login(home),
+            self.github().login(),
             session::login::login(&self.config().claude, home),
             self.git().identity(home),
         )?;

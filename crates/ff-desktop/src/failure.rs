@@ -211,11 +211,15 @@ pub fn exit_of(code: ErrorCode) -> Exit {
         | C::OwnsWorkspaces
         | C::Gone
         | C::LimitReached
-        | C::CliUnavailable => Exit::Refused,
-        C::ComputeUnavailable | C::AgentUnavailable | C::ShuttingDown | C::Timeout => {
-            Exit::Unreachable
-        }
-        C::Corrupted | C::Internal => Exit::Failed,
+        | C::CliUnavailable
+        | C::GhUnavailable
+        | C::RateLimited => Exit::Refused,
+        C::ComputeUnavailable
+        | C::AgentUnavailable
+        | C::GithubUnavailable
+        | C::ShuttingDown
+        | C::Timeout => Exit::Unreachable,
+        C::Corrupted | C::GithubFailed | C::Internal => Exit::Failed,
     }
 }
 
@@ -227,6 +231,7 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::NotFound if asked.command.starts_with("ff session") => {
             format!("ff session list {workspace}")
         }
+        C::NotFound if asked.command.starts_with("ff pr") => format!("ff pr show {workspace}"),
         C::NotFound if asked.command.starts_with("ff import") => help_of(&asked.command),
         C::NotFound => "ff workspace list".into(),
         C::Unauthorized | C::ForeignOrigin | C::AmbiguousUser => {
@@ -236,10 +241,12 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::NotOwner | C::Conflict => format!("ff workspace show {workspace}"),
         C::TurnActive => format!("ff session list {workspace}"),
         C::DirtyTree => format!("commit or stash the changes, then: {again}"),
+        C::LoginRequired if asked.command.starts_with("ff pr") => "gh auth login".into(),
         C::LoginRequired => "ff cloud setup".into(),
         C::BranchMissing => format!("push the branch (git push -u origin BRANCH), then: {again}"),
         C::CloneFailed => "ff terminal --vm  (and there: gh auth status, git ls-remote URL)".into(),
         C::CliUnavailable => "claude --version, where the workspace is".into(),
+        C::GhUnavailable => "gh --version, where the workspace is".into(),
         C::Suspended => "ff terminal --vm  (it wakes the VM), then the same command".into(),
         C::Gone => "ff cloud setup".into(),
         C::OwnsWorkspaces => "ff workspace list  (then ff pull each of them)".into(),
@@ -251,6 +258,9 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         | C::Corrupted
         | C::TooLarge
         | C::LimitReached
+        | C::RateLimited
+        | C::GithubFailed
+        | C::GithubUnavailable
         | C::ShuttingDown
         | C::Timeout
         | C::Internal => again,
@@ -259,7 +269,7 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
 
 /// The help of a command: `ff send W` has `ff send --help`, `ff workspace new N` that of `new`.
 fn help_of(command: &str) -> String {
-    let groups = ["project", "workspace", "cloud", "session"];
+    let groups = ["project", "workspace", "cloud", "session", "pr", "ratchet"];
     let words: Vec<&str> = command.split(' ').collect();
     let length = match words.get(1) {
         Some(word) if groups.contains(word) => 3,

@@ -78,6 +78,14 @@ codes! {
     LimitReached = "limit_reached", 429;
     /// The Claude CLI is not there or does not start.
     CliUnavailable = "cli_unavailable", 409;
+    /// GitHub's command line tool is not there or does not start.
+    GhUnavailable = "gh_unavailable", 409;
+    /// GitHub takes no more requests for now.
+    RateLimited = "rate_limited", 429;
+    /// GitHub said something that nothing was expected of.
+    GithubFailed = "github_failed", 502;
+    /// GitHub cannot be reached, or does not work.
+    GithubUnavailable = "github_unavailable", 503;
     /// The container engine does not answer.
     ComputeUnavailable = "compute_unavailable", 503;
     /// The agent in the VM does not answer.

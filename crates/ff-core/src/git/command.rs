@@ -6,10 +6,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ff_protocol::ErrorCode;
-use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
 
 use crate::error::{Error, Result};
+use crate::process_group::Group;
 
 /// Deadline of a local command.
 const LOCAL: Duration = Duration::from_secs(60);
@@ -159,29 +159,6 @@ impl GitCommand {
     /// Runs it as a question: its exit code is the answer.
     pub(super) async fn succeeds(self) -> Result<bool> {
         Ok(self.output().await?.ok)
-    }
-}
-
-/// The process group of a running git: its helpers end with it.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &tokio::process::Child) -> Self {
-        let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
-        Self(pid.and_then(Pid::from_raw))
-    }
-
-    fn ended(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            // A group that ended meanwhile is as good as killed.
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
     }
 }
 

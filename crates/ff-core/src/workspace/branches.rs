@@ -1,29 +1,20 @@
 //! Which branch a workspace works on, and where it starts.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use ff_protocol::ErrorCode;
 use ff_protocol::project::Project;
 use ff_protocol::workspace::{CreationSource, Workspace};
-use tokio::sync::Mutex;
 
 use super::fault::{Point, reach};
 use super::{names, place};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::git::CheckOut;
-use crate::github;
 use crate::project::remove_dir;
 
 /// Numbers tried after a branch's name.
 const NUMBERS: u32 = 999;
-/// The name of the login is asked for again after so long.
-const LOGIN_KEPT: Duration = Duration::from_secs(300);
-
-/// The name of the user's login at GitHub, as it was last read.
-#[derive(Debug, Default)]
-pub(crate) struct LoginName(Mutex<Option<(Instant, Option<String>)>>);
 
 /// Where a worktree was made.
 #[derive(Debug)]
@@ -257,19 +248,10 @@ impl Core {
 
     /// The name of the login at GitHub, fit for a branch's name; `None` without one.
     async fn login_name(&self) -> Option<String> {
-        let mut kept = self.login_kept().0.lock().await;
-        if let Some((at, name)) = kept.as_ref()
-            && at.elapsed() < LOGIN_KEPT
-        {
-            return name.clone();
-        }
-        let login = github::login(&self.config().home).await.ok();
         let fits = |name: &String| {
             !name.starts_with('-') && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
         };
-        let name = login.and_then(|login| login.account).filter(fits);
-        *kept = Some((Instant::now(), name.clone()));
-        name
+        self.github().user().await.ok().filter(fits)
     }
 }
 

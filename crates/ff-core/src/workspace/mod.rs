@@ -24,7 +24,6 @@ use ff_protocol::project::Project;
 use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, ProjectId, WorkspaceId};
 
-pub(crate) use self::branches::LoginName;
 pub(crate) use self::lives::Lives;
 pub(crate) use self::place::{check_script_path, worktree_path};
 pub(crate) use self::run_script::{RunScripts, state::allows};
