@@ -8,17 +8,20 @@ use ff_protocol::agent::Cause;
 use ff_protocol::workspace::Owner;
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::activity::{Awake, Permits, Schedule};
 use crate::config::CoreConfig;
 use crate::error::{IoContext, Result};
 use crate::git::Git;
+use crate::github::GitHub;
 use crate::handoff::Turns;
+use crate::pull_request::Wanted;
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::terminal::Terminals;
-use crate::workspace::{Lives, LoginName, RunScripts};
+use crate::workspace::{Lives, RunScripts};
 
 /// What is done to workspaces gets this long at the end.
 const LAST_STEPS: Duration = Duration::from_secs(3);
@@ -33,6 +36,7 @@ struct Inner {
     config: CoreConfig,
     store: Store,
     git: Git,
+    github: GitHub,
     owner: Owner,
     sessions: Sessions,
     terminals: Terminals,
@@ -41,7 +45,8 @@ struct Inner {
     tasks: TaskTracker,
     lives: Lives,
     runs: RunScripts,
-    login_kept: LoginName,
+    stopping: CancellationToken,
+    wanted: Wanted,
     permits: Permits,
     schedule: Schedule,
     awake: Awake,
@@ -65,13 +70,15 @@ impl Core {
         let sessions = Sessions::new(config.clone(), store.clone(), owner.clone(), awake.clone());
         let inner = Inner {
             git: Git::new(&config.home),
+            github: GitHub::new(&config, awake.clone()),
             terminals: Terminals::new(&config.home),
             arrivals: Semaphore::new(1),
             turns: Turns::default(),
             tasks: TaskTracker::new(),
             lives: Lives::default(),
             runs: RunScripts::default(),
-            login_kept: LoginName::default(),
+            stopping: CancellationToken::new(),
+            wanted: Wanted::default(),
             permits: Permits::default(),
             schedule: Schedule::default(),
             awake,
@@ -136,6 +143,11 @@ impl Core {
         &self.inner.awake
     }
 
+    /// GitHub, with the login of its user.
+    pub fn github(&self) -> &GitHub {
+        &self.inner.github
+    }
+
     pub(crate) fn git(&self) -> &Git {
         &self.inner.git
     }
@@ -167,16 +179,24 @@ impl Core {
         &self.inner.runs
     }
 
-    pub(crate) fn login_kept(&self) -> &LoginName {
-        &self.inner.login_kept
-    }
-
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.inner.tasks
     }
 
-    /// Ends sessions, scripts and terminals with everything they started.
+    /// Cancelled when it ends: what goes on by itself goes on no more.
+    pub(crate) fn stopping(&self) -> &CancellationToken {
+        &self.inner.stopping
+    }
+
+    /// Workspaces whose pull request is to be looked at soon.
+    pub(crate) fn wanted(&self) -> &Wanted {
+        &self.inner.wanted
+    }
+
+    /// Ends sessions, scripts and terminals with everything they started, and what goes on by
+    /// itself.
     pub async fn shutdown(&self) {
+        self.inner.stopping.cancel();
         self.inner.lives.shut_down();
         self.inner.sessions.shutdown().await;
         self.inner.terminals.shutdown().await;

@@ -12,6 +12,7 @@ pub mod handoff;
 pub mod ids;
 pub mod limits;
 pub mod project;
+pub mod pull_request;
 pub mod session;
 pub mod socket;
 pub mod terminal;

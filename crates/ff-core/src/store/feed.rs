@@ -64,6 +64,17 @@ pub struct Watch {
 #[derive(Debug, Clone, Default)]
 pub struct Feed {
     rooms: Arc<Mutex<HashMap<WorkspaceId, Room>>>,
+    turns: Turns,
+}
+
+/// Tells in which workspaces turns end.
+#[derive(Debug, Clone)]
+struct Turns(broadcast::Sender<WorkspaceId>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self(broadcast::channel(HELD).0)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -100,8 +111,17 @@ impl Feed {
         }
     }
 
+    /// In which workspaces turns end from now on.
+    pub(crate) fn turns(&self) -> broadcast::Receiver<WorkspaceId> {
+        self.turns.0.subscribe()
+    }
+
     /// Tells of an entry that is on disk; `large` ones are not passed along.
     pub(super) fn entry(&self, workspace: &WorkspaceId, entry: Arc<JournalEntry>, large: bool) {
+        if entry.kind == EntryKind::TurnEnded {
+            // Nobody may care.
+            let _ = self.turns.0.send(workspace.clone());
+        }
         self.in_room(workspace, |room| {
             room.last = entry.seq;
             let over = match entry.kind {

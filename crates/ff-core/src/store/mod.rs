@@ -10,6 +10,7 @@ mod life;
 mod messages;
 mod migration;
 mod projects;
+mod pull_requests;
 mod requests;
 mod run_scripts;
 mod sessions;

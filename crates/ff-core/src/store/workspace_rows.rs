@@ -126,7 +126,7 @@ fn pr_row(id: &str, pr: PullRequest) -> Result<workspace_pr::ActiveModel> {
     })
 }
 
-fn ratchet_row(id: &str, ratchet: Ratchet) -> Result<workspace_ratchet::ActiveModel> {
+pub(super) fn ratchet_row(id: &str, ratchet: Ratchet) -> Result<workspace_ratchet::ActiveModel> {
     Ok(workspace_ratchet::ActiveModel {
         workspace_id: Set(id.to_owned()),
         enabled: Set(ratchet.enabled),
