@@ -20,6 +20,7 @@ mod conversation;
 mod domain;
 mod http;
 mod ndjson;
+mod pull_requests;
 mod transfer;
 
 pub use agent::AgentClient;

@@ -9,6 +9,7 @@ mod handoffs;
 mod onboarding;
 mod pages;
 mod projects;
+mod pull_requests;
 mod sessions;
 mod socket;
 mod state;
@@ -34,6 +35,7 @@ pub fn router(engine: Engine) -> Router {
         .merge(sessions::routes())
         .merge(socket::routes())
         .merge(terminals::routes())
+        .merge(pull_requests::routes())
         .merge(onboarding::routes())
         .merge(handoffs::routes())
         .layer(DefaultBodyLimit::max(MAX_JSON))

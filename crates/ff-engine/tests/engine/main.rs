@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bad_input_sessions;
+mod pull_requests;
 mod sessions;
 mod socket_intents;
 mod socket_partials;

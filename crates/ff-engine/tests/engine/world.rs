@@ -89,6 +89,7 @@ impl World {
             home.join("base"),
         );
         config.claude = home.join("claude");
+        config.gh = home.join("bin/gh");
         fs::write(&config.claude, CLI).unwrap();
         fs::set_permissions(&config.claude, fs::Permissions::from_mode(0o755)).unwrap();
         let core = Core::open(config).await.unwrap();

@@ -1,7 +1,7 @@
 //! `/api/workspaces`: the mirror, and the way into each workspace.
 
 use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post};
 
 use crate::App;
 
@@ -69,6 +69,13 @@ pub fn routes() -> Router<App> {
             get(inside::read),
         )
         .route("/api/workspaces/{workspace}/requests", get(inside::read))
+        .route("/api/workspaces/{workspace}/pr", get(inside::read))
+        .route("/api/workspaces/{workspace}/pr/sync", post(inside::change))
+        .route(
+            "/api/workspaces/{workspace}/pr/attach",
+            post(inside::change),
+        )
+        .route("/api/workspaces/{workspace}/ratchet", patch(inside::change))
         .route(
             "/api/workspaces/{workspace}/terminals",
             get(inside::read).post(inside::change),
