@@ -2,6 +2,7 @@
 
 mod chat;
 mod cloud;
+mod github;
 mod import;
 mod permissions;
 mod project;
@@ -12,6 +13,7 @@ mod workspace;
 
 pub use chat::ChatArgs;
 pub use cloud::CloudCommand;
+pub use github::{PrCommand, RatchetCommand};
 pub use import::{ExportArgs, ImportArgs};
 pub use permissions::Permissions;
 pub use project::{ProjectCommand, Startup};
@@ -70,6 +72,12 @@ pub enum Command {
     /// Conversations with the Claude CLI in a workspace
     #[command(subcommand)]
     Session(SessionCommand),
+    /// The pull request of a workspace
+    #[command(subcommand)]
+    Pr(PrCommand),
+    /// The ratchet of a workspace, which keeps its pull request moving
+    #[command(subcommand)]
+    Ratchet(RatchetCommand),
     /// Talk with the Claude CLI in a workspace
     Chat(ChatArgs),
     /// Run the sessions of this machine for all other ff commands, until Ctrl-C

@@ -4,4 +4,5 @@ pub mod follow;
 pub mod history;
 pub mod host;
 pub mod prompt;
+pub mod pull_request;
 pub mod voice;

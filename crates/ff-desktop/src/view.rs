@@ -1,5 +1,7 @@
 //! Workspaces as `ff` shows them, from both sides' rows.
 
+use ff_protocol::derived::RatchetState;
+use ff_protocol::pull_request::PullRequestStatus;
 use ff_protocol::session::Session;
 use ff_protocol::workspace::{Location, Owner, PullRequest, Ratchet, WorkspaceStatus};
 use ff_protocol::{HandoffId, VmId, WorkspaceId};
@@ -41,12 +43,15 @@ pub struct WorkspaceView {
     /// The VM that holds it, while it is in the cloud.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vm_id: Option<VmId>,
-    /// Its pull request, as this machine knows it.
+    /// Its pull request, as the side that holds it told, or this machine knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pr: Option<PullRequest>,
-    /// Its ratchet, as this machine knows it.
+    /// Its ratchet, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratchet: Option<Ratchet>,
+    /// What the ratchet makes of the pull request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratchet_state: Option<RatchetState>,
 }
 
 impl WorkspaceView {
@@ -75,9 +80,21 @@ impl WorkspaceView {
                 .map(|c| c.vm_id.clone()),
             pr: local.map(|w| w.pr.clone()),
             ratchet: local.map(|w| w.ratchet.clone()),
+            ratchet_state: local.map(|w| ff_core::derive::ratchet::state(w.into())),
             owner,
             epoch,
             location,
+        }
+    }
+
+    /// The same with what the side that holds the workspace knows of its pull request.
+    pub fn with(self, status: PullRequestStatus) -> Self {
+        Self {
+            branch_name: status.branch_name.or(self.branch_name),
+            pr: Some(status.pr),
+            ratchet: Some(status.ratchet),
+            ratchet_state: Some(status.ratchet_state),
+            ..self
         }
     }
 
@@ -103,30 +120,45 @@ impl WorkspaceView {
             ("path", self.worktree_path.clone()),
             ("vm", self.vm_id.as_ref().map(ToString::to_string)),
             ("pull request", pr.map(pull_request)),
-            ("ratchet", self.ratchet.as_ref().map(ratchet)),
+            (
+                "ratchet",
+                self.ratchet
+                    .as_ref()
+                    .zip(self.ratchet_state)
+                    .map(|(it, state)| ratchet(it, state)),
+            ),
         ])
     }
 }
 
-fn pull_request(pr: &PullRequest) -> String {
+/// A pull request in a few words.
+pub fn pull_request(pr: &PullRequest) -> String {
     let number = pr.number.map(|n| format!("#{n} ")).unwrap_or_default();
     let url = pr
         .url
         .as_deref()
         .map(|url| format!(", {url}"))
         .unwrap_or_default();
+    let conflict = match pr.has_merge_conflict {
+        true => ", conflicts with its base",
+        false => "",
+    };
     format!(
-        "{number}{}, checks {}{url}",
+        "{number}{}, checks {}{conflict}{url}",
         wire_name(&pr.state),
         wire_name(&pr.ci_status)
     )
 }
 
-fn ratchet(ratchet: &Ratchet) -> String {
-    match (ratchet.enabled, ratchet.dispatch_stalled) {
-        (false, _) => "off".into(),
-        (true, true) => "on, stalled".into(),
-        (true, false) => "on".into(),
+/// A ratchet in a few words.
+pub fn ratchet(ratchet: &Ratchet, state: RatchetState) -> String {
+    let stalled = match ratchet.dispatch_stalled {
+        true => ", stalled",
+        false => "",
+    };
+    match ratchet.enabled {
+        true => format!("on{stalled}, {}", wire_name(&state)),
+        false => "off".into(),
     }
 }
 

@@ -33,6 +33,10 @@ fn contradictions_are_usage_errors() {
         "ff import",
         "ff import f --from-database d",
         "ff export --force",
+        "ff serve --pr-interval 0",
+        "ff pr",
+        "ff pr attach w",
+        "ff ratchet w",
     ] {
         assert!(
             Cli::try_parse_from(line.split(' ')).is_err(),
@@ -73,6 +77,12 @@ fn every_sensible_combination_is_understood() {
         "ff import --from-database d.db --json",
         "ff export",
         "ff export f.json --force",
+        "ff pr sync w",
+        "ff pr show w --json",
+        "ff pr attach w 7",
+        "ff pr attach w https://github.com/octo/demo/pull/7",
+        "ff ratchet on w",
+        "ff ratchet off w --json",
     ] {
         let parsed = Cli::try_parse_from(line.split(' '));
         assert!(parsed.is_ok(), "`{line}`: {}", parsed.unwrap_err());

@@ -7,10 +7,12 @@ mod cloud_status;
 mod completions;
 mod export;
 mod import;
+mod pr;
 mod project_add;
 mod project_list;
 mod project_set;
 mod pull;
+mod ratchet;
 mod send;
 mod serve;
 mod session_answer;
@@ -61,8 +63,12 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<ExitCode
         Command::Pull(args) => pull::run(context, &args.workspace).await?,
         Command::Terminal(args) => return terminal::run(context, args).await,
         Command::Session(command) => session(context, command).await?,
+        Command::Pr(command) => stop::unless(context.stop(), pr::run(context, command)).await?,
+        Command::Ratchet(command) => {
+            stop::unless(context.stop(), ratchet::run(context, command)).await?;
+        }
         Command::Chat(args) => chat::run(context, args).await?,
-        Command::Serve(args) => serve::run(context, args.port).await?,
+        Command::Serve(args) => serve::run(context, &args).await?,
         Command::Completions { shell } => completions::run(shell)?,
         Command::Import(args) => {
             stop::unless(context.stop(), import::run(context, args)).await?;
@@ -150,6 +156,8 @@ pub fn workspace_of(command: &Command) -> Option<String> {
         },
         Command::Terminal(args) => args.workspace.as_ref()?,
         Command::Chat(args) => &args.workspace,
+        Command::Pr(command) => command.workspace(),
+        Command::Ratchet(command) => command.workspace(),
         Command::Session(command) => match command {
             SessionCommand::Start(args) => &args.workspace,
             SessionCommand::List(args) => &args.workspace,

@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
+use crate::cli::ServeArgs;
 use crate::context::Context;
 use crate::output::fields;
 use crate::serving::Serving;
@@ -28,11 +29,12 @@ struct Shown {
 }
 
 /// Runs the sessions of this machine until it is told to stop; other `ff` commands find it.
-pub async fn run(context: &Context, port: u16) -> anyhow::Result<()> {
+pub async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<()> {
     let serving = Serving::begin(context.data_dir()).await?;
     let core = context.running_core().await?;
     core.keep_workspaces();
-    let asked = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    core.keep_pull_requests(Duration::from_secs(args.pr_interval));
+    let asked = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let listener = TcpListener::bind(asked)
         .await
         .with_context(|| format!("cannot listen on {asked}"))?;

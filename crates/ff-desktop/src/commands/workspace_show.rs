@@ -1,5 +1,6 @@
 //! `ff workspace show WORKSPACE`.
 
+use ff_protocol::pull_request::PullRequestStatus;
 use ff_protocol::session::Session;
 use serde::Serialize;
 
@@ -34,8 +35,17 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
             None
         }
     };
+    let workspace = WorkspaceView::of(&known);
+    let told = match sessions {
+        // Who does not tell of the one does not tell of the other.
+        None => None,
+        Some(_) => pull_request(context, &known).await,
+    };
     let shown = Shown {
-        workspace: WorkspaceView::of(&known),
+        workspace: match told {
+            Some(status) => workspace.with(status),
+            None => workspace,
+        },
         sessions,
     };
     context.out.result(&shown, || {
@@ -50,6 +60,24 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
             table(&SESSION_HEADER, &rows)
         )
     })
+}
+
+/// What the side that holds the workspace knows of its pull request; this machine's own records
+/// are read already.
+async fn pull_request(context: &Context, known: &find::Known) -> Option<PullRequestStatus> {
+    let host = Host::of(context, known).await.ok()?;
+    if host.is_here() {
+        return None;
+    }
+    match host.pull_request(&known.id).await {
+        Ok(status) => Some(status),
+        Err(error) => {
+            context
+                .out
+                .say(format!("note: its pull request is not shown: {error:#}"));
+            None
+        }
+    }
 }
 
 async fn sessions(context: &Context, known: &find::Known) -> anyhow::Result<Vec<Session>> {

@@ -20,11 +20,12 @@ pub struct Served<'a> {
 
 impl<'a> Served<'a> {
     pub fn on(desktop: &'a Desktop) -> Self {
-        let mut child = desktop
-            .command(&["serve"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        Self::by(desktop, &mut desktop.command(&["serve"]))
+    }
+
+    /// The one that this command starts.
+    pub fn by(desktop: &'a Desktop, command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut first_words = String::new();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         lines.read_line(&mut first_words).unwrap();
