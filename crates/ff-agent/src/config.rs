@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
+use ff_core::pull_request::INTERVAL;
 use ff_protocol::VmId;
 
 /// Settings of `ff-agent serve`.
@@ -25,4 +26,7 @@ pub(crate) struct ServeArgs {
     /// Home directory of the user whose work this is.
     #[arg(long, env = "HOME")]
     pub(crate) home: PathBuf,
+    /// Seconds between two looks at the pull requests of workspaces.
+    #[arg(long, env = "FF_PR_INTERVAL", default_value_t = INTERVAL.as_secs(), value_parser = value_parser!(u64).range(1..=86_400))]
+    pub(crate) pr_interval: u64,
 }

@@ -43,6 +43,7 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
         .await
         .context("cannot send the messages that a crash left waiting")?;
     core.keep_workspaces();
+    core.keep_pull_requests(Duration::from_secs(args.pr_interval));
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;

@@ -175,8 +175,13 @@ impl Watcher {
         let clis = self.core.sessions().processes();
         let shells = self.core.terminals().shells();
         let mut living = self.members.living();
-        // A CLI works while it has a turn, and that is told as such.
-        living.retain(|process| !clis.iter().any(|(pid, _)| *pid == process.pid));
+        // A CLI works while it has a turn, and that is told as such. What the core asks GitHub by
+        // itself is no work; what a user has it ask is a request.
+        let asking = self.core.github().processes();
+        living.retain(|process| {
+            let is_cli = clis.iter().any(|(pid, _)| *pid == process.pid);
+            !is_cli && !asking.contains(&process.group)
+        });
         let bytes = crate::processes::bytes;
         self.loads
             .sample(&living, bytes, Instant::now(), clock::now());

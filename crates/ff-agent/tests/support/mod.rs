@@ -65,7 +65,11 @@ fn with_variable(entry: &str) -> Vec<u32> {
 
 impl World {
     pub fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_home(tempfile::tempdir().unwrap(), &[])
+    }
+
+    /// An agent whose home has something in it already, with these variables.
+    pub fn in_home(dir: tempfile::TempDir, variables: &[(&str, String)]) -> Self {
         let vm = VmId::generate();
         let token = dir.path().join("token");
         std::fs::write(&token, TOKEN).unwrap();
@@ -80,6 +84,7 @@ impl World {
             .env_remove("FF_LOG")
             .env_remove("ANTHROPIC_API_KEY")
             .env_remove("ANTHROPIC_AUTH_TOKEN")
+            .envs(variables.iter().cloned())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
