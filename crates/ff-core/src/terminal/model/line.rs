@@ -36,7 +36,7 @@ pub(super) struct OpenLine {
     link: Option<Box<str>>,
     /// Blank cells that count only if something follows.
     blanks: usize,
-    /// Whether the last row ended in a blank, which a wide character may have left free.
+    /// Whether the last row ended in a place that a wide character left free.
     edge: bool,
     colored: bool,
     longest: usize,
@@ -70,19 +70,27 @@ impl OpenLine {
         self.close_edge(row);
         let mut cells = row.cells();
         if !row.wrapped {
-            let used = cells.iter().rposition(|cell| *cell != Cell::BLANK);
-            cells = &cells[..used.map_or(0, |last| last + 1)];
+            cells = &cells[..row.used()];
         }
         cells.iter().for_each(|cell| self.cell(cell, strings));
         if row.wrapped && !self.full() {
             self.blanks += width - cells.len();
-            self.edge = row.get(width - 1) == Cell::BLANK;
+            self.edge = cells.last() == Some(&Cell::SKIPPED);
         }
     }
 
     /// Adds a row that a terminal must wrap into, though it may be blank.
     pub(super) fn append_wrapped(&mut self, row: &Row, width: usize, strings: &Strings) {
-        self.close_edge(row);
+        if self.edge && row.get(1).glyph != Glyph::TAIL {
+            // The wide character was overwritten since. Another one is put there meanwhile.
+            self.edge = false;
+            self.spread();
+            self.pen(Style::PLAIN, "");
+            self.text.extend_from_slice("\u{3000}\r\x1b[2K".as_bytes());
+            self.append(row, width, strings);
+            return;
+        }
+        self.edge = false;
         self.spread();
         let before = self.text.len();
         self.append(row, width, strings);
@@ -121,17 +129,16 @@ impl OpenLine {
         }
     }
 
-    /// The last row ended in a blank. If a wide character follows, it was put there because that
-    /// did not fit, and no space is meant.
+    /// If the wide character has been overwritten since, its place is a blank.
     fn close_edge(&mut self, next: &Row) {
         let edge = std::mem::take(&mut self.edge);
-        if edge && !self.full() && next.get(1).glyph == Glyph::TAIL {
-            self.blanks = self.blanks.saturating_sub(1);
+        if edge && !self.full() && next.get(1).glyph != Glyph::TAIL {
+            self.blanks += 1;
         }
     }
 
     fn cell(&mut self, cell: &Cell, strings: &Strings) {
-        if self.full() || cell.glyph == Glyph::TAIL {
+        if self.full() || matches!(cell.glyph, Glyph::TAIL | Glyph::SKIPPED) {
             return;
         }
         if *cell == Cell::BLANK {
@@ -184,6 +191,9 @@ fn write_wrapped(text: &[u8], width: usize, out: &mut Vec<u8>) {
             }
             continue;
         }
+        if char == '\r' {
+            col = 0;
+        }
         let cells = char.width().unwrap_or(0);
         col += cells;
         if cells > 0 && col > width {
@@ -217,14 +227,13 @@ pub(super) fn write_link(link: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\x1b\\");
 }
 
-/// Length of the sequence at the begin of a line's text: `SGR`, or OSC 8 with its terminator.
+/// Length of the sequence at the begin of a line's text.
 fn escape(text: &str) -> usize {
     let end = if text.starts_with("\x1b]") {
-        "\x1b\\"
+        text.find("\x1b\\").map(|at| at + 2)
     } else {
-        "m"
+        text.find(|char: char| char.is_ascii_alphabetic())
+            .map(|at| at + 1)
     };
-    text.get(1..)
-        .and_then(|inner| inner.find(end))
-        .map_or(text.len(), |at| 1 + at + end.len())
+    end.unwrap_or(text.len())
 }

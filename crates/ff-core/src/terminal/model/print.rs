@@ -59,7 +59,7 @@ impl Model {
         let wraps = self.modes.autowrap;
         let last = self.width - 1;
         let fits = self.cursor.col + width <= self.width;
-        if width > self.width || !fits && !wraps {
+        if !fits && !wraps {
             self.last = None;
             return;
         }
@@ -67,7 +67,7 @@ impl Model {
             self.wrap();
         } else if !fits {
             let row = self.cursor.row;
-            self.grid_mut().row(row).overwrite(last, last + 1)[0] = Cell::BLANK;
+            self.grid_mut().row(row).overwrite(last, last + 1)[0] = Cell::SKIPPED;
             self.wrap();
         }
         self.cursor.pending = false;
@@ -120,6 +120,7 @@ impl Model {
         if self.grid_mut().row(row).get(col).glyph == Glyph::TAIL && col > 0 {
             col -= 1;
         }
+        self.grid_mut().row(row).settle();
         let cell = self.grid_mut().row(row).get(col);
         let mut text = match cell.glyph.as_string() {
             Some(number) => self.strings.get(number).to_owned(),
