@@ -33,6 +33,11 @@ impl Glyph {
         char::from_u32(self.0)
     }
 
+    /// Its character, if that is ASCII and no control.
+    pub(super) fn as_ascii(self) -> Option<u8> {
+        (0x20..0x7f).contains(&self.0).then_some(self.0 as u8)
+    }
+
     /// Its number in the model's strings, if it has marks.
     pub(super) fn as_string(self) -> Option<u32> {
         self.0.checked_sub(FIRST_STRING)
@@ -112,6 +117,24 @@ impl Row {
         self.split(from);
         self.split(to);
         &mut self.cells[from..to]
+    }
+
+    /// Writes ASCII.
+    pub(super) fn write_ascii(&mut self, col: usize, text: &[u8], style: Style) {
+        let made = text.iter().map(|&byte| Cell {
+            glyph: Glyph(u32::from(byte)),
+            style,
+        });
+        if self.cells.len() <= col {
+            self.cells.resize(col, Cell::BLANK);
+            self.cells.extend(made);
+        } else {
+            let cells = self.overwrite(col, col + text.len());
+            cells
+                .iter_mut()
+                .zip(made)
+                .for_each(|(cell, made)| *cell = made);
+        }
     }
 
     /// Erases a range; `width` is the row's.

@@ -8,6 +8,8 @@ use super::style::{Color, Style};
 
 /// Bytes of one line that are kept; what comes after them in the line is not.
 const LONGEST: usize = 64 * 1024;
+/// More than any change of style takes.
+const LONGEST_SGR: usize = 256;
 
 /// A whole line. It begins and ends with a plain pen; blanks at its end are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +74,11 @@ impl OpenLine {
         if !row.wrapped {
             cells = &cells[..row.used()];
         }
-        cells.iter().for_each(|cell| self.cell(cell, strings));
+        for run in cells.chunk_by(|cell, next| cell.style == next.style) {
+            if !self.plain_run(run) {
+                run.iter().for_each(|cell| self.cell(cell, strings));
+            }
+        }
         if row.wrapped && !self.full() {
             self.blanks += width - cells.len();
             self.edge = cells.last() == Some(&Cell::SKIPPED);
@@ -120,13 +126,16 @@ impl OpenLine {
         self.text.len()
     }
 
-    /// Ends it.
-    pub(super) fn finish(mut self) -> Line {
+    /// Ends it, and begins another in its place.
+    pub(super) fn finish(&mut self) -> Line {
         self.pen(Style::PLAIN, "");
-        Line {
-            text: self.text.into(),
+        let line = Line {
+            text: self.text.as_slice().into(),
             colored: self.colored,
-        }
+        };
+        self.text.clear();
+        (self.blanks, self.edge, self.colored) = (0, false, false);
+        line
     }
 
     /// If the wide character has been overwritten since, its place is a blank.
@@ -135,6 +144,39 @@ impl OpenLine {
         if edge && !self.full() && next.get(1).glyph != Glyph::TAIL {
             self.blanks += 1;
         }
+    }
+
+    /// Adds cells of one style if that is simple: ASCII, no link, and room for all of it.
+    fn plain_run(&mut self, run: &[Cell]) -> bool {
+        let Some(style) = run.first().map(|cell| cell.style) else {
+            return true;
+        };
+        let simple = style.link == 0
+            && self.link.is_none()
+            && self.text.len() + self.blanks + run.len() + LONGEST_SGR < self.longest
+            && run.iter().all(|cell| cell.glyph.as_ascii().is_some());
+        if !simple {
+            return false;
+        }
+        let text = match run.iter().rposition(|cell| *cell != Cell::BLANK) {
+            Some(last) => &run[..=last],
+            None => &[],
+        };
+        if !text.is_empty() {
+            let lead = text.iter().take_while(|cell| **cell == Cell::BLANK).count();
+            self.blanks += lead;
+            self.spread();
+            if style != self.pen {
+                self.pen(style, "");
+            }
+            self.text.extend(
+                text[lead..]
+                    .iter()
+                    .map(|cell| cell.glyph.as_ascii().unwrap_or(b' ')),
+            );
+        }
+        self.blanks += run.len() - text.len();
+        true
     }
 
     fn cell(&mut self, cell: &Cell, strings: &Strings) {
@@ -154,7 +196,7 @@ impl OpenLine {
 
     fn pen(&mut self, style: Style, link: &str) {
         style.write(&self.pen, &mut self.text);
-        self.colored |= style.background != Color::Default;
+        self.colored |= style.background != Color::DEFAULT;
         self.pen = Style { link: 0, ..style };
         if self.link.as_deref().unwrap_or("") != link {
             write_link(link, &mut self.text);

@@ -162,6 +162,11 @@ impl Model {
         self.last = None;
     }
 
+    /// Whether no sequence and no character is unfinished.
+    pub fn at_rest(&self) -> bool {
+        self.parser.at_rest()
+    }
+
     /// Bytes of memory in use, about.
     pub fn memory(&self) -> usize {
         let alternate = self.alternate.as_ref().map_or(0, |screen| screen.memory());

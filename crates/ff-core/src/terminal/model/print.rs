@@ -44,11 +44,7 @@ impl Model {
             let count = rest.len().min(self.width - col);
             let (now, later) = rest.split_at(count);
             let style = self.cursor.pen;
-            let cells = self.grid_mut().row(row).overwrite(col, col + count);
-            for (cell, &byte) in cells.iter_mut().zip(now) {
-                let glyph = Glyph::char(char::from(byte));
-                *cell = Cell { glyph, style };
-            }
+            self.grid_mut().row(row).write_ascii(col, now, style);
             self.advance(count);
             rest = later;
         }

@@ -59,9 +59,9 @@ fn a_narrower_screen_wraps_its_lines_anew_and_back() {
 fn colours_are_those_asked_for() {
     let model = model(10, 1, b"\x1b[31;48;5;200;1ma\x1b[38:2::1:2:3;4:3mb\x1b[0mc");
     let row = &model.view()[0];
-    assert_eq!(row[0].style.foreground, Color::Indexed(1));
-    assert_eq!(row[0].style.background, Color::Indexed(200));
-    assert_eq!(row[1].style.foreground, Color::Rgb(1, 2, 3));
+    assert_eq!(row[0].style.foreground, Color::indexed(1));
+    assert_eq!(row[0].style.background, Color::indexed(200));
+    assert_eq!(row[1].style.foreground, Color::rgb(1, 2, 3));
     assert_eq!(row[1].style.underline, 3);
     assert_eq!(row[2].style, Default::default());
 }
