@@ -21,6 +21,7 @@ mod pool;
 mod reconcile;
 pub mod report;
 mod resume;
+mod screen;
 mod server;
 mod session;
 mod settings;
@@ -60,6 +61,8 @@ pub enum Measurement {
     IdleSession,
     /// Entries of a workspace's journal.
     Journal,
+    /// Redraws of a terminal's screen.
+    Screen,
 }
 
 impl Measurement {
@@ -76,6 +79,7 @@ impl Measurement {
             Self::FirstToken => "first-token",
             Self::IdleSession => "idle-session",
             Self::Journal => "journal",
+            Self::Screen => "screen",
         }
     }
 
@@ -91,6 +95,7 @@ impl Measurement {
             Self::FirstToken => first_token::run(bench).await,
             Self::IdleSession => idle_session::run(bench).await,
             Self::Journal => journal::run(bench).await,
+            Self::Screen => screen::run(bench).await,
         }
     }
 }
