@@ -57,12 +57,12 @@ pub enum Measurement {
     Memory,
     /// The first piece of the model's answer.
     FirstToken,
+    /// Redraws of a terminal's screen.
+    Screen,
     /// The agent's memory per session at rest.
     IdleSession,
     /// Entries of a workspace's journal.
     Journal,
-    /// Redraws of a terminal's screen.
-    Screen,
 }
 
 impl Measurement {
@@ -77,9 +77,9 @@ impl Measurement {
             Self::Reconcile => "reconcile",
             Self::Memory => "memory",
             Self::FirstToken => "first-token",
+            Self::Screen => "screen",
             Self::IdleSession => "idle-session",
             Self::Journal => "journal",
-            Self::Screen => "screen",
         }
     }
 
@@ -93,9 +93,9 @@ impl Measurement {
             Self::Reconcile => reconcile::run(bench).await,
             Self::Memory => memory::run(bench).await,
             Self::FirstToken => first_token::run(bench).await,
+            Self::Screen => screen::run(bench).await,
             Self::IdleSession => idle_session::run(bench).await,
             Self::Journal => journal::run(bench).await,
-            Self::Screen => screen::run(bench).await,
         }
     }
 }
