@@ -4,6 +4,8 @@
 //! the model and tmux; tmux and a second tmux that was only now given the model's redraw; and the
 //! same two when further bytes have come.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod capture;
 mod tmux;
 
