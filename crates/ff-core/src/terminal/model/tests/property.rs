@@ -139,7 +139,7 @@ fn run(cases: u32, name: &str, resizes: u32) {
 
 #[test]
 fn a_redraw_is_as_good_as_all_bytes() {
-    run(300, "redraw", 300);
+    run(150, "redraw", 300);
 }
 
 #[test]
