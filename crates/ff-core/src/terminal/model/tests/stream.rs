@@ -75,7 +75,7 @@ pub(super) fn piece() -> impl Strategy<Value = Piece> {
         6 => escape(),
         4 => osc(),
         2 => other_strings(),
-        4 => odd(),
+        2 => odd(),
     ]
 }
 
@@ -192,7 +192,7 @@ fn osc() -> impl Strategy<Value = Piece> {
         2 => kind("title", (0..3u16, "[ -~é]{0,12}", end()).prop_map(|(n, text, end)| format!("\x1b]{n};{text}{end}"))),
         2 => kind("link", ("[a-z=]{0,4}", "(https://[a-z/]{1,9})?", end())
             .prop_map(|(with, to, end)| format!("\x1b]8;{with};{to}{end}"))),
-        2 => kind("palette", (any::<u8>(), "#[0-9a-f]{6}", end()).prop_map(|(n, to, end)| format!("\x1b]4;{n};{to}{end}"))),
+        1 => kind("palette", (any::<u8>(), "#[0-9a-f]{6}", end()).prop_map(|(n, to, end)| format!("\x1b]4;{n};{to}{end}"))),
         1 => kind("colours", (10..20u16, "(#[0-9a-f]{6}|\\?)(;blue)?", end()).prop_map(|(n, to, end)| format!("\x1b]{n};{to}{end}"))),
         1 => kind("colours back", (select(vec![104u16, 110, 111, 112, 119]), end()).prop_map(|(n, end)| format!("\x1b]{n}{end}"))),
         1 => kind("other osc", ("[0-9a-z]{1,3};[ -~é]{0,9}", end()).prop_map(|(text, end)| format!("\x1b]{text}{end}"))),
