@@ -4,6 +4,7 @@
 //! viewer reads at its own pace; a slow one misses bytes and is told so, and stops nobody.
 
 mod input;
+pub mod model;
 mod owner;
 mod ring;
 mod screen;
