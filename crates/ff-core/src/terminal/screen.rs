@@ -2,27 +2,85 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use ff_protocol::Timestamp;
-use ff_protocol::terminal::Size;
+use ff_protocol::terminal::{Exit, Size};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::config::TerminalConfig;
 use super::input::Inputs;
-use super::ring::Ring;
+use super::names::Name;
+use super::picture::{Picture, Pictures};
+use super::ring::{Piece, Ring};
 use super::sizes::Sizes;
-
-const RING_BYTES: usize = 1 << 20;
+use super::viewers::Viewers;
 
 /// State of a terminal; locked for moments only, never across a wait.
 #[derive(Debug)]
 pub(super) struct State {
-    /// Its output.
+    /// Its display name.
+    pub(super) name: Name,
+    /// The output that is kept.
     pub(super) ring: Ring,
     /// Its input.
     pub(super) inputs: Inputs,
     /// Its size.
     pub(super) sizes: Sizes,
-    /// Exit code of its shell, and when that ended.
-    pub(super) exited: Option<(i32, Timestamp)>,
+    /// Who watches.
+    pub(super) viewers: Viewers,
+    /// How its shell ended, and when.
+    pub(super) exited: Option<(Exit, Timestamp)>,
+    pictures: Pictures,
+}
+
+impl State {
+    /// Gives it another name.
+    pub(super) fn rename(&mut self, mut name: Name) {
+        if self.exited.is_some() {
+            name.let_go();
+        }
+        self.name = name;
+    }
+
+    /// Its shell has ended.
+    pub(super) fn end(&mut self, exit: Exit, at: Timestamp) {
+        self.name.let_go();
+        self.exited = Some((exit, at));
+    }
+
+    /// Takes what the program put out.
+    pub(super) fn output(&mut self, bytes: &[u8]) {
+        self.ring.push(bytes);
+        self.pictures.tidy();
+    }
+
+    /// The terminal has another size.
+    pub(super) fn resized(&mut self, _size: Size) {
+        self.pictures.outdate();
+    }
+
+    /// The screen as it is about now; what came since then is in the ring.
+    ///
+    /// # Errors
+    /// When to ask again.
+    pub(super) fn picture(&mut self) -> Result<Picture, Instant> {
+        let Self { ring, pictures, .. } = self;
+        pictures.get(|last| ring.keeps(last.offset), || draw(ring))
+    }
+}
+
+fn draw(ring: &Ring) -> Picture {
+    let mut bytes = b"\x1bc".to_vec();
+    let start = ring.start();
+    if let Piece::Bytes(first, second) = ring.read(start, usize::MAX) {
+        bytes.extend_from_slice(first);
+        bytes.extend_from_slice(second);
+    }
+    Picture {
+        offset: ring.end(),
+        bytes: Bytes::from(bytes),
+    }
 }
 
 /// The state with a bell that rings at every change.
@@ -34,12 +92,15 @@ pub(super) struct Screen {
 
 impl Screen {
     /// An empty screen.
-    pub(super) fn new(size: Size) -> Self {
+    pub(super) fn new(name: Name, size: Size, config: &TerminalConfig) -> Self {
         let state = State {
-            ring: Ring::new(RING_BYTES),
+            name,
+            ring: Ring::new(config.ring_bytes),
             inputs: Inputs::default(),
             sizes: Sizes::new(size),
+            viewers: Viewers::default(),
             exited: None,
+            pictures: Pictures::default(),
         };
         Self {
             state: Mutex::new(state),

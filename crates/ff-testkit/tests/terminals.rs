@@ -1,0 +1,30 @@
+//! Terminals in a VM, through the server, whose links are cut, whose server is killed and whose VM
+//! is frozen. All that waits does so side by side.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/stage.rs"]
+mod stage;
+
+use std::time::Duration;
+
+use ff_testkit::terminals_chaos::{self, Settings};
+use stage::options;
+
+#[tokio::test]
+async fn no_output_is_lost_and_no_key_lost_or_doubled() {
+    let options = options();
+    let settings = Settings {
+        programs: options.programs,
+        image: options.image,
+        cuts: vec![Duration::from_secs(5)],
+        long_cuts: vec![Duration::from_secs(60)],
+        idle: Duration::from_secs(180),
+    };
+    let report = terminals_chaos::run(settings, |line| println!("{line}"))
+        .await
+        .unwrap();
+    println!("{}", report.text());
+    assert_eq!(report.failures, [""; 0]);
+    assert_eq!(report.told.len(), 7);
+}
