@@ -1,5 +1,10 @@
 //! Settings of terminals.
 
+use super::model::Limits;
+
+/// Memory for a line that has left the screen, on average.
+const LINE_BYTES: usize = 600;
+
 /// How many terminals there may be, and how much is kept of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TerminalConfig {
@@ -17,6 +22,16 @@ impl Default for TerminalConfig {
             open: 50,
             ring_bytes: 1 << 20,
             scrollback_lines: 10_000,
+        }
+    }
+}
+
+impl TerminalConfig {
+    /// What the model keeps of lines that have left the screen.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            lines: self.scrollback_lines,
+            bytes: self.scrollback_lines * LINE_BYTES,
         }
     }
 }

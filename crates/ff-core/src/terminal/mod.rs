@@ -7,6 +7,7 @@
 mod config;
 mod handle;
 mod input;
+pub mod model;
 mod names;
 mod owner;
 mod picture;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::model::Redraw;
+
 const SHORTEST: Duration = Duration::from_millis(50);
 const SHARE: u32 = 4;
 
@@ -16,8 +18,20 @@ const SHARE: u32 = 4;
 pub(super) struct Picture {
     /// The offset.
     pub(super) offset: u64,
-    /// What draws it.
+    /// What draws it: first the screen alone, then with the lines that have left it.
     pub(super) bytes: Bytes,
+}
+
+impl Picture {
+    /// A redraw that was made at this offset.
+    pub(super) fn new(offset: u64, redraw: Redraw) -> Self {
+        let mut bytes = redraw.screen;
+        bytes.extend(redraw.scrollback.unwrap_or_default());
+        Self {
+            offset,
+            bytes: bytes.into(),
+        }
+    }
 }
 
 /// The last picture, and when there may be another.
@@ -34,23 +48,24 @@ impl Pictures {
     /// When there may be a new one.
     pub(super) fn get(
         &mut self,
+        now: Instant,
         satisfies: impl FnOnce(&Picture) -> bool,
         draw: impl FnOnce() -> Picture,
     ) -> Result<Picture, Instant> {
-        let begun = Instant::now();
-        if let Some(next) = self.next.filter(|&next| begun < next) {
+        if let Some(next) = self.next.filter(|&next| now < next) {
             return self.last.clone().filter(satisfies).ok_or(next);
         }
+        let begun = Instant::now();
         let picture = draw();
-        let now = Instant::now();
+        let took = begun.elapsed();
         self.last = Some(picture.clone());
-        self.next = Some(now + pause(now - begun));
+        self.next = Some(now + took + pause(took));
         Ok(picture)
     }
 
     /// Lets go of a picture that is not recent any more.
-    pub(super) fn tidy(&mut self) {
-        if self.last.is_some() && self.next.is_some_and(|next| Instant::now() >= next) {
+    pub(super) fn tidy(&mut self, now: Instant) {
+        if self.next.is_some_and(|next| now >= next) {
             self.last = None;
         }
     }
@@ -77,32 +92,35 @@ mod tests {
         }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn one_is_shared_while_it_satisfies_and_not_made_too_often() {
-        let mut pictures = Pictures::default();
-        let get = |pictures: &mut Pictures, least: u64, next: u64| {
-            let got = pictures.get(|last| last.offset >= least, || picture(next));
-            got.map(|picture| picture.offset)
-        };
-        assert_eq!(get(&mut pictures, 0, 5), Ok(5));
-        assert_eq!(get(&mut pictures, 5, 9), Ok(5));
-        let until = get(&mut pictures, 6, 9).unwrap_err();
-        assert_eq!(until - Instant::now(), SHORTEST);
-        tokio::time::advance(SHORTEST).await;
-        assert_eq!(get(&mut pictures, 6, 9), Ok(9));
-        pictures.tidy();
+    /// Longer than a picture takes that is made of nothing.
+    const LATER: Duration = Duration::from_secs(10);
+
+    fn get(pictures: &mut Pictures, now: Instant, least: u64, next: u64) -> Result<u64, Instant> {
+        let got = pictures.get(now, |last| last.offset >= least, || picture(next));
+        got.map(|picture| picture.offset)
+    }
+
+    #[test]
+    fn one_is_shared_while_it_satisfies_and_not_made_too_often() {
+        let (mut pictures, now) = (Pictures::default(), Instant::now());
+        assert_eq!(get(&mut pictures, now, 0, 5), Ok(5));
+        assert_eq!(get(&mut pictures, now, 5, 9), Ok(5));
+        let until = get(&mut pictures, now, 6, 9).unwrap_err();
+        assert!(until - now >= SHORTEST);
+        pictures.tidy(now);
         assert!(pictures.last.is_some());
-        tokio::time::advance(SHORTEST).await;
-        pictures.tidy();
+        assert_eq!(get(&mut pictures, until, 6, 9), Ok(9));
+        pictures.tidy(now + LATER);
         assert!(pictures.last.is_none());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_outdated_one_is_not_shared() {
-        let mut pictures = Pictures::default();
-        pictures.get(|_| true, || picture(1)).unwrap();
+    #[test]
+    fn an_outdated_one_is_not_shared() {
+        let (mut pictures, now) = (Pictures::default(), Instant::now());
+        assert_eq!(get(&mut pictures, now, 0, 1), Ok(1));
         pictures.outdate();
-        assert!(pictures.get(|_| true, || picture(1)).is_err());
+        assert!(get(&mut pictures, now, 0, 1).is_err());
+        assert_eq!(get(&mut pictures, now + LATER, 0, 1), Ok(1));
     }
 
     #[test]

@@ -31,11 +31,6 @@ impl Ring {
         }
     }
 
-    /// Offset of the oldest byte kept.
-    pub(super) fn start(&self) -> u64 {
-        self.start
-    }
-
     /// Offset after the newest byte.
     pub(super) fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64

@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use ff_protocol::Timestamp;
 use ff_protocol::terminal::{Exit, Size};
 use tokio::sync::watch;
@@ -10,9 +9,10 @@ use tokio::time::Instant;
 
 use super::config::TerminalConfig;
 use super::input::Inputs;
+use super::model::Model;
 use super::names::Name;
 use super::picture::{Picture, Pictures};
-use super::ring::{Piece, Ring};
+use super::ring::Ring;
 use super::sizes::Sizes;
 use super::viewers::Viewers;
 
@@ -31,6 +31,7 @@ pub(super) struct State {
     pub(super) viewers: Viewers,
     /// How its shell ended, and when.
     pub(super) exited: Option<(Exit, Timestamp)>,
+    model: Model,
     pictures: Pictures,
 }
 
@@ -52,11 +53,13 @@ impl State {
     /// Takes what the program put out.
     pub(super) fn output(&mut self, bytes: &[u8]) {
         self.ring.push(bytes);
-        self.pictures.tidy();
+        self.model.feed(bytes);
+        self.pictures.tidy(Instant::now());
     }
 
     /// The terminal has another size.
-    pub(super) fn resized(&mut self, _size: Size) {
+    pub(super) fn resized(&mut self, size: Size) {
+        self.model.resize(size);
         self.pictures.outdate();
     }
 
@@ -65,21 +68,14 @@ impl State {
     /// # Errors
     /// When to ask again.
     pub(super) fn picture(&mut self) -> Result<Picture, Instant> {
-        let Self { ring, pictures, .. } = self;
-        pictures.get(|last| ring.keeps(last.offset), || draw(ring))
-    }
-}
-
-fn draw(ring: &Ring) -> Picture {
-    let mut bytes = b"\x1bc".to_vec();
-    let start = ring.start();
-    if let Piece::Bytes(first, second) = ring.read(start, usize::MAX) {
-        bytes.extend_from_slice(first);
-        bytes.extend_from_slice(second);
-    }
-    Picture {
-        offset: ring.end(),
-        bytes: Bytes::from(bytes),
+        let Self {
+            ring,
+            model,
+            pictures,
+            ..
+        } = self;
+        let draw = || Picture::new(ring.end(), model.redraw());
+        pictures.get(Instant::now(), |last| ring.keeps(last.offset), draw)
     }
 }
 
@@ -100,6 +96,7 @@ impl Screen {
             sizes: Sizes::new(size),
             viewers: Viewers::default(),
             exited: None,
+            model: Model::new(size, config.limits()),
             pictures: Pictures::default(),
         };
         Self {
