@@ -26,8 +26,9 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
         (50, 30)
     };
     let server = Server::start(&bench.settings, Kind::Docker { pool: 0 }).await?;
-    let vms = (0..VMS).map(|vm| async {
-        let shells = Shells::new(&server, &format!("bench-{vm}")).await?;
+    let by = &server;
+    let vms = (0..VMS).map(|vm| async move {
+        let shells = Shells::new(by, &format!("bench-{vm}")).await?;
         let mut sockets = Vec::new();
         for _ in 0..each {
             let (_, mut socket) = shells.open().await?;

@@ -116,7 +116,7 @@ pub async fn run(settings: Settings, tell: impl Fn(&str)) -> Result<Report> {
         .enumerate()
         .map(async |(nth, (trouble, lasts))| {
             let name = format!("{trouble:?} for {} s", lasts.as_secs());
-            let playing = through(&stage.vm, &format!("cut{nth}"), trouble, lasts);
+            let playing = through(&stage.vm, format!("cut{nth}"), trouble, lasts);
             told(name, playing, &tell).await
         });
     let freezing = async {
@@ -161,8 +161,8 @@ async fn told(
 /// Time before a trouble, and after it, in which lines are written and typed.
 const AROUND: Duration = Duration::from_secs(3);
 
-async fn through(vm: &Vm, name: &str, trouble: Trouble, lasts: Duration) -> Result<Seen> {
-    let story = Story::begin(vm, name, lasts + 2 * AROUND).await?;
+async fn through(vm: &Vm, name: String, trouble: Trouble, lasts: Duration) -> Result<Seen> {
+    let story = Story::begin(vm, &name, lasts + 2 * AROUND).await?;
     let link = Arc::clone(&story.link);
     let made = link.made();
     let cutting = async {

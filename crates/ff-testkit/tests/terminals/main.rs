@@ -1,9 +1,11 @@
-//! Terminals in a VM, through the server, whose links are cut, whose server is killed and whose VM
-//! is frozen. All that waits does so side by side.
+//! Terminals in a VM, through the server: links that are cut, a server that is killed, a VM that is
+//! frozen, all that waits side by side; and viewers that come while programs draw.
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/stage.rs"]
+mod live;
+mod picture;
+#[path = "../support/stage.rs"]
 mod stage;
 
 use std::time::Duration;
