@@ -13,8 +13,6 @@ pub(crate) struct Process {
     pub(crate) parent: i32,
     /// Its session.
     pub(crate) session: i32,
-    /// Number of its controlling terminal; 0 without one.
-    pub(crate) tty: i32,
 }
 
 /// Numbers of all processes but ours.
@@ -36,7 +34,7 @@ pub(crate) fn look(pid: Pid) -> Option<Process> {
 }
 
 /// `/proc/<pid>/stat` (proc(5)). The name may hold anything, so the fields are counted from the
-/// last `)`: state, parent, group, session, terminal.
+/// last `)`: state, parent, group, session.
 fn parse(pid: Pid, stat: &str) -> Option<Process> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     if fields.next()? == "Z" {
@@ -44,12 +42,10 @@ fn parse(pid: Pid, stat: &str) -> Option<Process> {
     }
     let parent = fields.next()?.parse().ok()?;
     let session = fields.nth(1)?.parse().ok()?;
-    let tty = fields.next()?.parse().ok()?;
     Some(Process {
         pid,
         parent,
         session,
-        tty,
     })
 }
 
@@ -68,7 +64,7 @@ mod tests {
     fn fields_are_counted_behind_a_name_that_looks_like_fields() {
         let pid = getpid();
         let found = parse(pid, "77 (a) S 9 9) S 5 70 71 34816 70 0").unwrap();
-        assert_eq!((found.parent, found.session, found.tty), (5, 71, 34816));
+        assert_eq!((found.parent, found.session), (5, 71));
         assert_eq!(parse(pid, "77 (a) Z 5 70 71 0 70 0"), None);
         assert_eq!(parse(pid, "77 (a) S 5"), None);
     }

@@ -102,6 +102,7 @@ impl Owner {
         loop {
             // Before any input: what is typed after a resize finds the new size.
             self.apply_size();
+            let tidy = self.screen.look().tidy();
             let waiting: usize = self.unwritten.iter().map(|(_, bytes)| bytes.len()).sum();
             tokio::select! {
                 read = read_all(&mut self.reader, &mut buffer), if readable => match read {
@@ -117,6 +118,7 @@ impl Owner {
                     self.wrote(written);
                 }
                 _ = changes.changed() => {}
+                () = at(tidy), if tidy.is_some() => {}
                 status = self.child.wait() => {
                     self.last_words(&mut buffer).await;
                     return status.map_or(LOST, shell::exit);
@@ -221,6 +223,13 @@ async fn read_all(reader: &mut OwnedReadPty, buffer: &mut [u8]) -> io::Result<us
         }
     })
     .await
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn write_first(

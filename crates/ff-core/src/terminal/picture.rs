@@ -70,6 +70,11 @@ impl Pictures {
         }
     }
 
+    /// When there is a picture to let go of.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.next.filter(|_| self.last.is_some())
+    }
+
     /// The screen changed though nothing was put out.
     pub(super) fn outdate(&mut self) {
         self.last = None;
@@ -108,10 +113,10 @@ mod tests {
         let until = get(&mut pictures, now, 6, 9).unwrap_err();
         assert!(until - now >= SHORTEST);
         pictures.tidy(now);
-        assert!(pictures.last.is_some());
+        assert_eq!(pictures.until(), Some(until));
         assert_eq!(get(&mut pictures, until, 6, 9), Ok(9));
         pictures.tidy(now + LATER);
-        assert!(pictures.last.is_none());
+        assert_eq!(pictures.until(), None);
     }
 
     #[test]

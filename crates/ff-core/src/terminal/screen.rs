@@ -54,7 +54,13 @@ impl State {
     pub(super) fn output(&mut self, bytes: &[u8]) {
         self.ring.push(bytes);
         self.model.feed(bytes);
+        self.tidy();
+    }
+
+    /// Lets go of what nobody needs any more; gives the moment of the next time.
+    pub(super) fn tidy(&mut self) -> Option<Instant> {
         self.pictures.tidy(Instant::now());
+        self.pictures.until()
     }
 
     /// The terminal has another size.
@@ -110,10 +116,15 @@ impl Screen {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Rings the bell.
+    pub(super) fn ring(&self) {
+        self.changes.send_replace(());
+    }
+
     /// Changes the state and rings the bell.
     pub(super) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.look());
-        self.changes.send_replace(());
+        self.ring();
         result
     }
 

@@ -20,7 +20,6 @@ const BETWEEN_ROUNDS: Duration = Duration::from_millis(20);
 pub(super) async fn end(terminal: &TerminalId, shell: Pid) {
     let tree = Tree {
         shell: shell.as_raw_nonzero().get(),
-        tty: processes::look(shell).map_or(0, |shell| shell.tty),
         mark: format!("{VARIABLE}={terminal}"),
     };
     signal(&tree, Signal::HUP).await;
@@ -38,17 +37,15 @@ pub(super) async fn end(terminal: &TerminalId, shell: Pid) {
 #[derive(Debug, Clone)]
 struct Tree {
     shell: i32,
-    tty: i32,
     mark: String,
 }
 
 impl Tree {
     /// Whether a process shows that it belongs here: one that left the session has still the
-    /// mark, one that dropped its environment the session or the terminal.
+    /// mark, and one that dropped its environment the session. (A terminal controls one session
+    /// only.)
     fn holds(&self, process: &Process) -> bool {
-        process.session == self.shell
-            || (self.tty != 0 && process.tty == self.tty)
-            || processes::carries(process.pid, self.mark.as_bytes())
+        process.session == self.shell || processes::carries(process.pid, self.mark.as_bytes())
     }
 
     /// Those that show it, and their descendants.

@@ -182,6 +182,8 @@ impl ViewerOutput {
             }
             _ => match state.picture() {
                 Ok(picture) => {
+                    // The owner lets go of it later.
+                    self.screen.ring();
                     self.place = Place::Drawing(picture);
                     Found::Event(ViewerEvent::Redraw)
                 }

@@ -143,7 +143,7 @@ async fn told(
     tell: impl Fn(&str),
 ) -> Result<Told, String> {
     let begun = Instant::now();
-    let outcome = match playing.await {
+    let outcome = match Box::pin(playing).await {
         Ok(seen) => Ok(Told {
             seen: seen.to_string(),
             took: begun.elapsed(),

@@ -101,11 +101,12 @@ async fn input_sent_again_is_typed_once_and_a_gap_is_refused() {
     let world = World::new();
     let terminal = world.open().await;
     let id = TerminalId::generate();
-    let mut first = world.attach_as(&terminal, id.clone(), None);
+    let begin = Some((terminal.incarnation.as_str(), 0));
+    let mut first = world.attach_as(&terminal, id.clone(), begin);
     first.type_in("echo a''b\n").await;
     first.until("ab\r\n").await;
     drop(first);
-    let mut second = world.attach_as(&terminal, id, None);
+    let mut second = world.attach_as(&terminal, id, begin);
     assert_eq!(second.attached.input_offset, 10);
     second.input.send(0, &b"echo a''b\n"[..]).await.unwrap();
     second
