@@ -51,7 +51,7 @@ _setup:
 	@scripts/setup.sh docker
 
 _setup-test:
-	@scripts/setup.sh docker lint nextest gh postgres
+	@scripts/setup.sh docker lint nextest gh postgres tmux
 
 _lint:
 	$(step) "format" cargo fmt --all --check

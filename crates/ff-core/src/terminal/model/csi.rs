@@ -33,7 +33,7 @@ impl Model {
 
     fn plain_csi(&mut self, sequence: &Sequence, last: Option<char>) {
         let count = sequence.count(0);
-        let (row, col) = (self.cursor.row, self.cursor.col);
+        let col = self.cursor.col;
         match sequence.function {
             b'A' => self.up(count),
             b'B' | b'e' => self.down(count),
@@ -86,7 +86,6 @@ impl Model {
             },
             _ => {}
         }
-        debug_assert!(self.cursor.row < self.height && row < self.height);
     }
 
     fn question_csi(&mut self, sequence: &Sequence) {

@@ -78,6 +78,8 @@ impl Model {
         } else if row + 1 < self.height {
             self.grid_mut().row(row).wrapped |= wraps;
             self.cursor.row += 1;
+        } else {
+            self.grid_mut().row(row).end();
         }
     }
 
@@ -97,7 +99,11 @@ impl Model {
         let (region, width, style) = (self.region, self.width, self.cursor.pen);
         let kept = region.0 == 0 && self.alternate.is_none();
         self.part(region.0);
-        self.grid_mut().row(region.1).wrapped = wraps;
+        let last = self.grid_mut().row(region.1);
+        last.wrapped = wraps;
+        if !wraps {
+            last.end();
+        }
         for _ in 0..count.min(region.1 - region.0 + 1) {
             let Self {
                 primary,
@@ -150,10 +156,18 @@ impl Model {
         self.part(bottom + 1);
     }
 
+    /// Where a wrap is pending no place is left free for a wide character.
+    pub(super) fn settle_pending(&mut self) {
+        if self.cursor.pending {
+            let row = self.cursor.row;
+            self.grid_mut().row(row).settle();
+        }
+    }
+
     /// The row above no longer goes on in this one.
     fn part(&mut self, row: usize) {
         if let Some(above) = row.checked_sub(1) {
-            self.grid_mut().row(above).wrapped = false;
+            self.grid_mut().row(above).end();
         }
     }
 

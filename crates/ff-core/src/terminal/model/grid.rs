@@ -15,6 +15,8 @@ impl Glyph {
     pub(super) const SPACE: Self = Self(b' ' as u32);
     /// The right half of a wide character.
     pub(super) const TAIL: Self = Self(0);
+    /// The last place of a row, left free as the wide character that follows did not fit.
+    pub(super) const SKIPPED: Self = Self(1);
 
     /// A character.
     pub(super) fn char(char: char) -> Self {
@@ -29,6 +31,11 @@ impl Glyph {
     /// Its character, unless it has marks.
     pub(super) fn as_char(self) -> Option<char> {
         char::from_u32(self.0)
+    }
+
+    /// Its character, if that is ASCII and no control.
+    pub(super) fn as_ascii(self) -> Option<u8> {
+        (0x20..0x7f).contains(&self.0).then_some(self.0 as u8)
     }
 
     /// Its number in the model's strings, if it has marks.
@@ -51,6 +58,12 @@ impl Cell {
         style: Style::PLAIN,
     };
 
+    /// The place that a wide character left free.
+    pub(super) const SKIPPED: Self = Self {
+        glyph: Glyph::SKIPPED,
+        style: Style::PLAIN,
+    };
+
     /// An empty cell with a background.
     pub(super) fn erased(style: Style) -> Self {
         Self {
@@ -69,6 +82,17 @@ pub(super) struct Row {
 }
 
 impl Row {
+    /// A row of these cells.
+    pub(super) fn new(cells: Vec<Cell>, wrapped: bool) -> Self {
+        Self { cells, wrapped }
+    }
+
+    /// How many cells there are up to the last one that is not blank.
+    pub(super) fn used(&self) -> usize {
+        let last = self.cells.iter().rposition(|cell| *cell != Cell::BLANK);
+        last.map_or(0, |last| last + 1)
+    }
+
     /// The cells up to the last one that was ever used.
     pub(super) fn cells(&self) -> &[Cell] {
         &self.cells
@@ -95,6 +119,24 @@ impl Row {
         &mut self.cells[from..to]
     }
 
+    /// Writes ASCII.
+    pub(super) fn write_ascii(&mut self, col: usize, text: &[u8], style: Style) {
+        let made = text.iter().map(|&byte| Cell {
+            glyph: Glyph(u32::from(byte)),
+            style,
+        });
+        if self.cells.len() <= col {
+            self.cells.resize(col, Cell::BLANK);
+            self.cells.extend(made);
+        } else {
+            let cells = self.overwrite(col, col + text.len());
+            cells
+                .iter_mut()
+                .zip(made)
+                .for_each(|(cell, made)| *cell = made);
+        }
+    }
+
     /// Erases a range; `width` is the row's.
     pub(super) fn erase(&mut self, from: usize, to: usize, width: usize, style: Style) {
         let blank = Cell::erased(style);
@@ -106,6 +148,19 @@ impl Row {
             self.cells.truncate(from);
         } else {
             self.overwrite(from, to).fill(blank);
+        }
+    }
+
+    /// The text does not go on in the next row.
+    pub(super) fn end(&mut self) {
+        self.wrapped = false;
+        self.settle();
+    }
+
+    /// A place left free for a wide character is blank from now on.
+    pub(super) fn settle(&mut self) {
+        if let Some(last) = self.cells.last_mut().filter(|last| **last == Cell::SKIPPED) {
+            *last = Cell::BLANK;
         }
     }
 
@@ -122,6 +177,7 @@ impl Row {
     /// Moves cells to the right from a column on, and erases those that become free.
     pub(super) fn insert(&mut self, col: usize, count: usize, width: usize, style: Style) {
         let count = count.min(width - col);
+        self.settle();
         self.overwrite(col, col);
         let place = col..col;
         let blanks = std::iter::repeat_n(Cell::erased(style), count);
@@ -132,6 +188,7 @@ impl Row {
     /// Removes cells; those to the right move in, and erased ones follow.
     pub(super) fn delete(&mut self, col: usize, count: usize, width: usize, style: Style) {
         let count = count.min(width - col);
+        self.settle();
         self.overwrite(col, col + count);
         self.cells.drain(col..col + count);
         let blank = Cell::erased(style);
@@ -218,19 +275,28 @@ impl Grid {
         };
         row.clear(width, style);
         self.rows.insert(top, row);
-        self.rows[bottom].wrapped = false;
+        self.rows[bottom].end();
     }
 
-    /// Takes away the row at the top.
-    pub(super) fn pop_top(&mut self) -> Option<Row> {
-        self.rows.pop_front()
+    /// A grid of these rows, cut or filled up to a height.
+    pub(super) fn of(rows: impl Iterator<Item = Row>, height: usize) -> Self {
+        let mut grid = Self {
+            rows: rows.collect(),
+        };
+        grid.set_height(height);
+        grid
+    }
+
+    /// Takes all rows.
+    pub(super) fn take(&mut self) -> Vec<Row> {
+        std::mem::take(&mut self.rows).into()
     }
 
     /// Has this many rows; they are cut or added at the bottom.
     pub(super) fn set_height(&mut self, rows: usize) {
         self.rows.resize_with(rows, Row::default);
         if let Some(last) = self.rows.back_mut() {
-            last.wrapped = false;
+            last.end();
         }
     }
 

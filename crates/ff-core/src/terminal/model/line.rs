@@ -8,6 +8,8 @@ use super::style::{Color, Style};
 
 /// Bytes of one line that are kept; what comes after them in the line is not.
 const LONGEST: usize = 64 * 1024;
+/// More than any change of style takes.
+const LONGEST_SGR: usize = 256;
 
 /// A whole line. It begins and ends with a plain pen; blanks at its end are left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub(super) struct OpenLine {
     link: Option<Box<str>>,
     /// Blank cells that count only if something follows.
     blanks: usize,
-    /// Whether the last row ended in a blank, which a wide character may have left free.
+    /// Whether the last row ended in a place that a wide character left free.
     edge: bool,
     colored: bool,
     longest: usize,
@@ -70,19 +72,31 @@ impl OpenLine {
         self.close_edge(row);
         let mut cells = row.cells();
         if !row.wrapped {
-            let used = cells.iter().rposition(|cell| *cell != Cell::BLANK);
-            cells = &cells[..used.map_or(0, |last| last + 1)];
+            cells = &cells[..row.used()];
         }
-        cells.iter().for_each(|cell| self.cell(cell, strings));
+        for run in cells.chunk_by(|cell, next| cell.style == next.style) {
+            if !self.plain_run(run) {
+                run.iter().for_each(|cell| self.cell(cell, strings));
+            }
+        }
         if row.wrapped && !self.full() {
             self.blanks += width - cells.len();
-            self.edge = row.get(width - 1) == Cell::BLANK;
+            self.edge = cells.last() == Some(&Cell::SKIPPED);
         }
     }
 
     /// Adds a row that a terminal must wrap into, though it may be blank.
     pub(super) fn append_wrapped(&mut self, row: &Row, width: usize, strings: &Strings) {
-        self.close_edge(row);
+        if self.edge && row.get(1).glyph != Glyph::TAIL {
+            // The wide character was overwritten since. Another one is put there meanwhile.
+            self.edge = false;
+            self.spread();
+            self.pen(Style::PLAIN, "");
+            self.text.extend_from_slice("\u{3000}\r\x1b[2K".as_bytes());
+            self.append(row, width, strings);
+            return;
+        }
+        self.edge = false;
         self.spread();
         let before = self.text.len();
         self.append(row, width, strings);
@@ -112,26 +126,61 @@ impl OpenLine {
         self.text.len()
     }
 
-    /// Ends it.
-    pub(super) fn finish(mut self) -> Line {
+    /// Ends it, and begins another in its place.
+    pub(super) fn finish(&mut self) -> Line {
         self.pen(Style::PLAIN, "");
-        Line {
-            text: self.text.into(),
+        let line = Line {
+            text: self.text.as_slice().into(),
             colored: self.colored,
+        };
+        self.text.clear();
+        (self.blanks, self.edge, self.colored) = (0, false, false);
+        line
+    }
+
+    /// If the wide character has been overwritten since, its place is a blank.
+    fn close_edge(&mut self, next: &Row) {
+        let edge = std::mem::take(&mut self.edge);
+        if edge && !self.full() && next.get(1).glyph != Glyph::TAIL {
+            self.blanks += 1;
         }
     }
 
-    /// The last row ended in a blank. If a wide character follows, it was put there because that
-    /// did not fit, and no space is meant.
-    fn close_edge(&mut self, next: &Row) {
-        let edge = std::mem::take(&mut self.edge);
-        if edge && !self.full() && next.get(1).glyph == Glyph::TAIL {
-            self.blanks = self.blanks.saturating_sub(1);
+    /// Adds cells of one style if that is simple: ASCII, no link, and room for all of it.
+    fn plain_run(&mut self, run: &[Cell]) -> bool {
+        let Some(style) = run.first().map(|cell| cell.style) else {
+            return true;
+        };
+        let simple = style.link == 0
+            && self.link.is_none()
+            && self.text.len() + self.blanks + run.len() + LONGEST_SGR < self.longest
+            && run.iter().all(|cell| cell.glyph.as_ascii().is_some());
+        if !simple {
+            return false;
         }
+        let text = match run.iter().rposition(|cell| *cell != Cell::BLANK) {
+            Some(last) => &run[..=last],
+            None => &[],
+        };
+        if !text.is_empty() {
+            let lead = text.iter().take_while(|cell| **cell == Cell::BLANK).count();
+            self.blanks += lead;
+            self.spread();
+            if style != self.pen {
+                self.pen(style, "");
+            }
+            self.text.extend(
+                text[lead..]
+                    .iter()
+                    .map(|cell| cell.glyph.as_ascii().unwrap_or(b' ')),
+            );
+        }
+        self.blanks += run.len() - text.len();
+        true
     }
 
     fn cell(&mut self, cell: &Cell, strings: &Strings) {
-        if self.full() || cell.glyph == Glyph::TAIL {
+        if self.full() || matches!(cell.glyph, Glyph::TAIL | Glyph::SKIPPED) {
             return;
         }
         if *cell == Cell::BLANK {
@@ -147,7 +196,7 @@ impl OpenLine {
 
     fn pen(&mut self, style: Style, link: &str) {
         style.write(&self.pen, &mut self.text);
-        self.colored |= style.background != Color::Default;
+        self.colored |= style.background != Color::DEFAULT;
         self.pen = Style { link: 0, ..style };
         if self.link.as_deref().unwrap_or("") != link {
             write_link(link, &mut self.text);
@@ -184,6 +233,9 @@ fn write_wrapped(text: &[u8], width: usize, out: &mut Vec<u8>) {
             }
             continue;
         }
+        if char == '\r' {
+            col = 0;
+        }
         let cells = char.width().unwrap_or(0);
         col += cells;
         if cells > 0 && col > width {
@@ -217,14 +269,13 @@ pub(super) fn write_link(link: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\x1b\\");
 }
 
-/// Length of the sequence at the begin of a line's text: `SGR`, or OSC 8 with its terminator.
+/// Length of the sequence at the begin of a line's text.
 fn escape(text: &str) -> usize {
     let end = if text.starts_with("\x1b]") {
-        "\x1b\\"
+        text.find("\x1b\\").map(|at| at + 2)
     } else {
-        "m"
+        text.find(|char: char| char.is_ascii_alphabetic())
+            .map(|at| at + 1)
     };
-    text.get(1..)
-        .and_then(|inner| inner.find(end))
-        .map_or(text.len(), |at| 1 + at + end.len())
+    end.unwrap_or(text.len())
 }

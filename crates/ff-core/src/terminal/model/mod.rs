@@ -22,6 +22,7 @@ mod params;
 mod parser;
 mod print;
 mod redraw;
+mod reflow;
 mod resize;
 mod screen;
 mod scrollback;
@@ -29,6 +30,9 @@ mod strings;
 mod style;
 mod titles;
 mod view;
+
+#[cfg(test)]
+mod tests;
 
 use ff_protocol::terminal::Size;
 
@@ -65,6 +69,9 @@ impl Default for Limits {
     }
 }
 
+/// Columns and rows a model has at most.
+const LARGEST: u16 = 2_000;
+
 /// The state of a terminal.
 #[derive(Debug)]
 pub struct Model {
@@ -90,10 +97,10 @@ pub struct Model {
 }
 
 impl Model {
-    /// An empty terminal. A size of 0 counts as 1.
+    /// An empty terminal. It has at least two columns, for a wide character, and one
+    /// row, and at most 2,000 of each.
     pub fn new(size: Size, limits: Limits) -> Self {
-        let width = usize::from(size.cols.max(1));
-        let height = usize::from(size.rows.max(1));
+        let (width, height) = dimensions(size);
         Self {
             width,
             height,
@@ -141,12 +148,23 @@ impl Model {
         match action {
             Action::Nothing | Action::Broken => return,
             Action::Print(char) => return self.print(char),
-            Action::Csi(sequence) => return self.csi(&sequence),
+            Action::Csi(sequence) => {
+                self.csi(&sequence);
+                return self.settle_pending();
+            }
             Action::Control(control) => self.control(control),
-            Action::Escape(sequence) => self.escape(&sequence),
+            Action::Escape(sequence) => {
+                self.escape(&sequence);
+                self.settle_pending();
+            }
             Action::Osc(command) => self.osc(&command),
         }
         self.last = None;
+    }
+
+    /// Whether no sequence and no character is unfinished.
+    pub fn at_rest(&self) -> bool {
+        self.parser.at_rest()
     }
 
     /// Bytes of memory in use, about.
@@ -187,4 +205,9 @@ impl Model {
         }
         self.strings.add(string)
     }
+}
+
+fn dimensions(size: Size) -> (usize, usize) {
+    let within = |length: u16, least| usize::from(length.clamp(least, LARGEST));
+    (within(size.cols, 2), within(size.rows, 1))
 }

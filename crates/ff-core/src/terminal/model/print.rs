@@ -44,11 +44,7 @@ impl Model {
             let count = rest.len().min(self.width - col);
             let (now, later) = rest.split_at(count);
             let style = self.cursor.pen;
-            let cells = self.grid_mut().row(row).overwrite(col, col + count);
-            for (cell, &byte) in cells.iter_mut().zip(now) {
-                let glyph = Glyph::char(char::from(byte));
-                *cell = Cell { glyph, style };
-            }
+            self.grid_mut().row(row).write_ascii(col, now, style);
             self.advance(count);
             rest = later;
         }
@@ -59,7 +55,7 @@ impl Model {
         let wraps = self.modes.autowrap;
         let last = self.width - 1;
         let fits = self.cursor.col + width <= self.width;
-        if width > self.width || !fits && !wraps {
+        if !fits && !wraps {
             self.last = None;
             return;
         }
@@ -67,7 +63,7 @@ impl Model {
             self.wrap();
         } else if !fits {
             let row = self.cursor.row;
-            self.grid_mut().row(row).overwrite(last, last + 1)[0] = Cell::BLANK;
+            self.grid_mut().row(row).overwrite(last, last + 1)[0] = Cell::SKIPPED;
             self.wrap();
         }
         self.cursor.pending = false;
@@ -120,6 +116,7 @@ impl Model {
         if self.grid_mut().row(row).get(col).glyph == Glyph::TAIL && col > 0 {
             col -= 1;
         }
+        self.grid_mut().row(row).settle();
         let cell = self.grid_mut().row(row).get(col);
         let mut text = match cell.glyph.as_string() {
             Some(number) => self.strings.get(number).to_owned(),

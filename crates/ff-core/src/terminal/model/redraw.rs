@@ -70,7 +70,7 @@ impl Model {
         steps.set("begin update", b"\x1b[?2026h");
         steps.add("colours", |out| self.colors.write(out));
         steps.add("titles", |out| self.titles.write(out));
-        self.draw_saved("saved cursor", &self.primary, &mut steps);
+        self.draw_saved(&self.primary.saved, &mut steps);
         steps.add("primary screen", |out| {
             self.draw_rows(&self.primary, scrollback, out);
         });
@@ -79,11 +79,7 @@ impl Model {
             steps.set("cursor of the primary screen", b"\x1b8");
             steps.set("switch", b"\x1b[?1049h");
             steps.add("after the switch", |out| plain(&self.primary.saved, out));
-            self.draw_saved(
-                "saved cursor of the alternate screen",
-                alternate,
-                &mut steps,
-            );
+            self.draw_saved(&alternate.saved, &mut steps);
             steps.add("alternate screen", |out| {
                 self.draw_rows(alternate, None, out)
             });
@@ -96,12 +92,13 @@ impl Model {
         steps.add("charsets", |out| self.cursor.charsets.write(out));
         self.draw_modes(&mut steps);
         steps.add("pen", |out| self.cursor.pen.write(&Style::PLAIN, out));
-        steps.add("link", |out| {
-            if self.cursor.pen.link != 0 {
-                write_link(self.strings.get(self.cursor.pen.link), out);
-            }
-        });
-        steps.set_if(!self.modes.synchronized, "end update", b"\x1b[?2026l");
+        steps.add("link", |out| self.begin_link(&self.cursor.pen, out));
+        // Said in any case: it also makes REP forget what was drawn.
+        let update: &[u8] = match self.modes.synchronized {
+            true => b"\x1b[?2026h",
+            false => b"\x1b[?2026l",
+        };
+        steps.set("end update", update);
         steps.add("last character", |out| self.draw_last(out));
         steps.set_if(self.shift == Some(2), "single shift 2", b"\x1bN");
         steps.set_if(self.shift == Some(3), "single shift 3", b"\x1bO");
@@ -110,27 +107,24 @@ impl Model {
     }
 
     /// Saves a cursor on an empty screen, and leaves everything plain.
-    fn draw_saved(&self, name: &'static str, screen: &Screen, steps: &mut Steps) {
-        let saved = &screen.saved;
+    fn draw_saved(&self, saved: &Cursor, steps: &mut Steps) {
         if *saved == Cursor::default() {
             return;
         }
-        steps.add(name, |out| {
-            if saved.origin {
-                out.extend_from_slice(b"\x1b[?6h");
-            }
-            go_to(saved.row, saved.col, out);
-            if saved.pending {
-                out.push(b' ');
-            }
-            saved.charsets.write(out);
-            saved.pen.write(&Style::PLAIN, out);
-            if saved.pen.link != 0 {
-                write_link(self.strings.get(saved.pen.link), out);
-            }
-            out.extend_from_slice(b"\x1b7");
-            plain(saved, out);
-        });
+        steps.set_if(saved.origin, "saved origin mode", b"\x1b[?6h");
+        steps.add("saved position", |out| go_to(saved.row, saved.col, out));
+        steps.set_if(saved.pending, "saved pending wrap", b" ");
+        steps.add("saved charsets", |out| saved.charsets.write(out));
+        steps.add("saved pen", |out| saved.pen.write(&Style::PLAIN, out));
+        steps.add("saved link", |out| self.begin_link(&saved.pen, out));
+        steps.set("save", b"\x1b7");
+        steps.add("plain after saving", |out| plain(saved, out));
+    }
+
+    fn begin_link(&self, style: &Style, out: &mut Vec<u8>) {
+        if style.link != 0 {
+            write_link(self.strings.get(style.link), out);
+        }
     }
 
     /// Draws all rows, and what is above them, from the top left on.
@@ -218,15 +212,12 @@ impl Model {
                 cell = row.get(self.cursor.col - 1);
             }
             cell.style.write(&Style::PLAIN, out);
-            let link = self.strings.get(cell.style.link);
-            if !link.is_empty() {
-                write_link(link, out);
-            }
+            self.begin_link(&cell.style, out);
             write_glyph(cell.glyph, &self.strings, out);
-            Style::PLAIN.write(&cell.style, out);
-            if !link.is_empty() {
+            if cell.style.link != 0 {
                 write_link("", out);
             }
+            Style::PLAIN.write(&cell.style, out);
         });
     }
 

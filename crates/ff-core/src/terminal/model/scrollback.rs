@@ -17,7 +17,9 @@ const ENTRY: usize = size_of::<Line>() + 16;
 #[derive(Debug)]
 pub(super) struct Scrollback {
     lines: VecDeque<Line>,
-    open: Option<OpenLine>,
+    /// The line that rows are added to, and whether there are any.
+    line: OpenLine,
+    open: bool,
     bytes: usize,
     limits: Limits,
 }
@@ -27,7 +29,8 @@ impl Scrollback {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             lines: VecDeque::new(),
-            open: None,
+            line: OpenLine::default(),
+            open: false,
             bytes: 0,
             limits,
         }
@@ -40,7 +43,7 @@ impl Scrollback {
 
     /// The line that goes on in the first row of the screen.
     pub(super) fn open(&self) -> Option<&OpenLine> {
-        self.open.as_ref()
+        self.open.then_some(&self.line)
     }
 
     /// Takes the row that leaves the screen.
@@ -48,31 +51,19 @@ impl Scrollback {
         if self.limits.lines == 0 {
             return;
         }
-        let mut line = self.open.take().unwrap_or_default();
-        line.append(row, width, strings);
-        if row.wrapped {
-            self.open = Some(line);
-        } else {
-            self.add(line);
+        self.line.append(row, width, strings);
+        self.open = true;
+        if !row.wrapped {
+            self.close();
         }
     }
 
     /// Ends the line that goes on in the first row of the screen.
     pub(super) fn close(&mut self) {
-        if let Some(line) = self.open.take() {
-            self.add(line);
+        if !std::mem::take(&mut self.open) {
+            return;
         }
-    }
-
-    /// Forgets all lines.
-    pub(super) fn clear(&mut self) {
-        self.lines.clear();
-        self.open = None;
-        self.bytes = 0;
-    }
-
-    fn add(&mut self, line: OpenLine) {
-        let line = line.finish();
+        let line = self.line.finish();
         self.bytes += line.len() + ENTRY;
         self.lines.push_back(line);
         while self.lines.len() > self.limits.lines || self.bytes > self.limits.bytes {
@@ -83,9 +74,17 @@ impl Scrollback {
         }
     }
 
+    /// Forgets all lines.
+    pub(super) fn clear(&mut self) {
+        self.lines.clear();
+        self.line = OpenLine::default();
+        self.open = false;
+        self.bytes = 0;
+    }
+
     /// Bytes of memory in use.
     pub(super) fn memory(&self) -> usize {
         let spare = self.lines.capacity() - self.lines.len();
-        self.bytes + spare * size_of::<Line>() + self.open.as_ref().map_or(0, OpenLine::len)
+        self.bytes + spare * size_of::<Line>() + self.line.len()
     }
 }

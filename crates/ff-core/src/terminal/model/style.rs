@@ -1,15 +1,26 @@
 //! What a cell looks like, and the sequences that make a pen look like it.
 
-/// A colour: the default one, one of the palette, or red, green and blue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub enum Color {
+/// A colour: the terminal's own, one of the palette, or red, green and blue. One number, so that
+/// cells compare fast.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Color(u32);
+
+const INDEXED: u8 = 1;
+const RGB: u8 = 2;
+
+impl Color {
     /// The terminal's own.
-    #[default]
-    Default,
-    /// Number in the palette.
-    Indexed(u8),
-    /// Red, green, blue.
-    Rgb(u8, u8, u8),
+    pub const DEFAULT: Self = Self(0);
+
+    /// A colour of the palette.
+    pub const fn indexed(index: u8) -> Self {
+        Self(u32::from_be_bytes([INDEXED, 0, 0, index]))
+    }
+
+    /// Red, green and blue.
+    pub const fn rgb(red: u8, green: u8, blue: u8) -> Self {
+        Self(u32::from_be_bytes([RGB, red, green, blue]))
+    }
 }
 
 pub(super) const BOLD: u16 = 1;
@@ -54,13 +65,22 @@ pub struct Style {
 impl Style {
     /// No attributes, default colours.
     pub(super) const PLAIN: Self = Self {
-        foreground: Color::Default,
-        background: Color::Default,
-        underline_color: Color::Default,
+        foreground: Color::DEFAULT,
+        background: Color::DEFAULT,
+        underline_color: Color::DEFAULT,
         underline: 0,
         attributes: 0,
         link: 0,
     };
+
+    /// The `SGR` parameters that make a plain pen look like this.
+    pub fn sgr(&self) -> String {
+        let mut params = Vec::new();
+        self.write_set(&mut params);
+        String::from_utf8_lossy(&params)
+            .trim_end_matches(';')
+            .to_owned()
+    }
 
     /// What erasing leaves: the background alone.
     pub(super) fn erased(self) -> Self {
@@ -113,13 +133,13 @@ impl Style {
             28 => self.attributes &= !HIDDEN,
             29 => self.attributes &= !STRIKE,
             55 => self.attributes &= !OVERLINE,
-            30..=37 => self.foreground = Color::Indexed(code as u8 - 30),
-            39 => self.foreground = Color::Default,
-            40..=47 => self.background = Color::Indexed(code as u8 - 40),
-            49 => self.background = Color::Default,
-            59 => self.underline_color = Color::Default,
-            90..=97 => self.foreground = Color::Indexed(code as u8 - 82),
-            100..=107 => self.background = Color::Indexed(code as u8 - 92),
+            30..=37 => self.foreground = Color::indexed(code as u8 - 30),
+            39 => self.foreground = Color::DEFAULT,
+            40..=47 => self.background = Color::indexed(code as u8 - 40),
+            49 => self.background = Color::DEFAULT,
+            59 => self.underline_color = Color::DEFAULT,
+            90..=97 => self.foreground = Color::indexed(code as u8 - 82),
+            100..=107 => self.background = Color::indexed(code as u8 - 92),
             _ => {
                 let known = ATTRIBUTES.iter().find(|(_, set)| u16::from(*set) == code);
                 self.attributes |= known.map_or(0, |(attribute, _)| *attribute);
@@ -177,11 +197,11 @@ impl Style {
 fn separate_color(rest: &mut &[Vec<u16>]) -> Option<Color> {
     let value = |index: usize| Some(*rest.get(index)?.first()?);
     let (color, taken) = match value(0)? {
-        5 => (Color::Indexed(channel(value(1)?)?), 2),
+        5 => (Color::indexed(channel(value(1)?)?), 2),
         2 => {
             let (red, green, blue) = (value(1)?, value(2)?, value(3)?);
             (
-                Color::Rgb(channel(red)?, channel(green)?, channel(blue)?),
+                Color::rgb(channel(red)?, channel(green)?, channel(blue)?),
                 4,
             )
         }
@@ -194,9 +214,9 @@ fn separate_color(rest: &mut &[Vec<u16>]) -> Option<Color> {
 /// `38:5:n`, `38:2:r:g:b` and `38:2:space:r:g:b`.
 fn joined_color(parts: &[u16]) -> Option<Color> {
     match *parts {
-        [5, index, ..] => Some(Color::Indexed(channel(index)?)),
+        [5, index, ..] => Some(Color::indexed(channel(index)?)),
         [2, red, green, blue] | [2, _, red, green, blue, ..] => {
-            Some(Color::Rgb(channel(red)?, channel(green)?, channel(blue)?))
+            Some(Color::rgb(channel(red)?, channel(green)?, channel(blue)?))
         }
         _ => None,
     }
@@ -207,16 +227,15 @@ fn channel(value: u16) -> Option<u8> {
 }
 
 fn color(out: &mut Vec<u8>, color: Color, first_of_eight: Option<u8>, extended: u8) {
-    match (color, first_of_eight) {
-        (Color::Default, _) => return,
-        (Color::Indexed(index @ 0..8), Some(first)) => number(out, first + index),
-        (Color::Indexed(index @ 8..16), Some(first)) => number(out, first + 60 + index - 8),
-        (Color::Indexed(index), Some(_)) => {
+    match (color.0.to_be_bytes(), first_of_eight) {
+        ([INDEXED, .., index @ 0..8], Some(first)) => number(out, first + index),
+        ([INDEXED, .., index @ 8..16], Some(first)) => number(out, first + 60 + index - 8),
+        ([INDEXED, .., index], Some(_)) => {
             number(out, extended);
             out.extend_from_slice(b";5;");
             number(out, index);
         }
-        (Color::Rgb(red, green, blue), Some(_)) => {
+        ([RGB, red, green, blue], Some(_)) => {
             number(out, extended);
             out.extend_from_slice(b";2;");
             number(out, red);
@@ -226,11 +245,11 @@ fn color(out: &mut Vec<u8>, color: Color, first_of_eight: Option<u8>, extended: 
             number(out, blue);
         }
         // Terminals that know no underline colour ignore the colon form as a whole.
-        (Color::Indexed(index), None) => {
+        ([INDEXED, .., index], None) => {
             out.extend_from_slice(b"58:5:");
             number(out, index);
         }
-        (Color::Rgb(red, green, blue), None) => {
+        ([RGB, red, green, blue], None) => {
             out.extend_from_slice(b"58:2::");
             number(out, red);
             out.push(b':');
@@ -238,6 +257,7 @@ fn color(out: &mut Vec<u8>, color: Color, first_of_eight: Option<u8>, extended: 
             out.push(b':');
             number(out, blue);
         }
+        _ => return,
     }
     out.push(b';');
 }

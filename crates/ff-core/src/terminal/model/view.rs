@@ -53,8 +53,10 @@ impl Model {
 
     fn view_cell(&self, cell: Cell) -> ViewCell {
         let mut text = Vec::new();
-        if cell.glyph != Glyph::TAIL {
-            write_glyph(cell.glyph, &self.strings, &mut text);
+        match cell.glyph {
+            Glyph::TAIL => {}
+            Glyph::SKIPPED => text.push(b' '),
+            glyph => write_glyph(glyph, &self.strings, &mut text),
         }
         ViewCell {
             text: String::from_utf8_lossy(&text).into_owned(),
