@@ -26,8 +26,8 @@ for ((line = 0; line < $1; line++)); do
 done &
 head -c "$3" > "$4"
 wait
-stty sane
 printf 'over\r\n'
+stty sane
 "#;
 
 /// What is set up. Dropping it removes it.

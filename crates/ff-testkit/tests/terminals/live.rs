@@ -76,7 +76,7 @@ const PLAYS: &[Play] = &[
     },
     Play {
         name: "claude",
-        keys: &["claude\r", "", "\u{1b}[B", "\u{1b}[B"],
+        keys: &["claude\r", "", "", "", "\u{1b}[B", "\u{1b}[B"],
     },
 ];
 
