@@ -23,6 +23,7 @@ mod pool;
 mod reconcile;
 pub mod report;
 mod resume;
+mod screen;
 mod server;
 mod session;
 mod settings;
@@ -60,6 +61,8 @@ pub enum Measurement {
     Memory,
     /// The first piece of the model's answer.
     FirstToken,
+    /// Redraws of a terminal's screen.
+    Screen,
     /// The agent's memory per session at rest.
     IdleSession,
     /// Entries of a workspace's journal.
@@ -84,6 +87,7 @@ impl Measurement {
             Self::Reconcile => "reconcile",
             Self::Memory => "memory",
             Self::FirstToken => "first-token",
+            Self::Screen => "screen",
             Self::IdleSession => "idle-session",
             Self::Journal => "journal",
             Self::Cat => "cat",
@@ -102,6 +106,7 @@ impl Measurement {
             Self::Reconcile => reconcile::run(bench).await,
             Self::Memory => memory::run(bench).await,
             Self::FirstToken => first_token::run(bench).await,
+            Self::Screen => screen::run(bench).await,
             Self::IdleSession => idle_session::run(bench).await,
             Self::Journal => journal::run(bench).await,
             Self::Cat => cat::run(bench).await,

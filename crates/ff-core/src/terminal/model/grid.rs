@@ -33,9 +33,14 @@ impl Glyph {
         char::from_u32(self.0)
     }
 
-    /// Its character, if that is ASCII and no control.
-    pub(super) fn as_ascii(self) -> Option<u8> {
-        (0x20..0x7f).contains(&self.0).then_some(self.0 as u8)
+    /// Whether it is an ASCII character.
+    pub(super) fn is_ascii(self) -> bool {
+        (0x20..0x7f).contains(&self.0)
+    }
+
+    /// Its character, if it is an ASCII one.
+    pub(super) fn ascii(self) -> u8 {
+        self.0 as u8
     }
 
     /// Its number in the model's strings, if it has marks.

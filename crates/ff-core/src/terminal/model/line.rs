@@ -74,9 +74,14 @@ impl OpenLine {
         if !row.wrapped {
             cells = &cells[..row.used()];
         }
-        for run in cells.chunk_by(|cell, next| cell.style == next.style) {
-            if !self.plain_run(run) {
-                run.iter().for_each(|cell| self.cell(cell, strings));
+        let mut rest = cells;
+        while let Some((first, after)) = rest.split_first() {
+            let done = self.simple_run(first, rest);
+            if done == 0 {
+                self.cell(first, strings);
+                rest = after;
+            } else {
+                rest = &rest[done..];
             }
         }
         if row.wrapped && !self.full() {
@@ -146,37 +151,42 @@ impl OpenLine {
         }
     }
 
-    /// Adds cells of one style if that is simple: ASCII, no link, and room for all of it.
-    fn plain_run(&mut self, run: &[Cell]) -> bool {
-        let Some(style) = run.first().map(|cell| cell.style) else {
-            return true;
-        };
-        let simple = style.link == 0
-            && self.link.is_none()
-            && self.text.len() + self.blanks + run.len() + LONGEST_SGR < self.longest
-            && run.iter().all(|cell| cell.glyph.as_ascii().is_some());
-        if !simple {
-            return false;
+    /// Adds as many cells as are simple: blanks, or ASCII of the first one's style, not linked,
+    /// and with room for all of it. Gives their number.
+    fn simple_run(&mut self, first: &Cell, cells: &[Cell]) -> usize {
+        let style = first.style;
+        if self.text.len() + self.blanks + cells.len() + LONGEST_SGR >= self.longest {
+            return 0;
         }
-        let text = match run.iter().rposition(|cell| *cell != Cell::BLANK) {
-            Some(last) => &run[..=last],
-            None => &[],
-        };
-        if !text.is_empty() {
-            let lead = text.iter().take_while(|cell| **cell == Cell::BLANK).count();
-            self.blanks += lead;
-            self.spread();
-            if style != self.pen {
-                self.pen(style, "");
-            }
-            self.text.extend(
-                text[lead..]
-                    .iter()
-                    .map(|cell| cell.glyph.as_ascii().unwrap_or(b' ')),
-            );
+        if *first == Cell::BLANK {
+            let blank = cells
+                .iter()
+                .take_while(|cell| **cell == Cell::BLANK)
+                .count();
+            self.blanks += blank;
+            return blank;
         }
-        self.blanks += run.len() - text.len();
-        true
+        if style.link != 0 || self.link.is_some() || !first.glyph.is_ascii() {
+            return 0;
+        }
+        self.spread();
+        if style != self.pen {
+            self.pen(style, "");
+        }
+        let begin = self.text.len();
+        let simple = |cell: &Cell| cell.style == style && cell.glyph.is_ascii();
+        let bytes = cells
+            .iter()
+            .map_while(|cell| simple(cell).then(|| cell.glyph.ascii()));
+        self.text.extend(bytes);
+        let count = self.text.len() - begin;
+        if style == Style::PLAIN {
+            let used = self.text[begin..].iter().rposition(|byte| *byte != b' ');
+            let used = used.map_or(0, |last| last + 1);
+            self.text.truncate(begin + used);
+            self.blanks += count - used;
+        }
+        count
     }
 
     fn cell(&mut self, cell: &Cell, strings: &Strings) {

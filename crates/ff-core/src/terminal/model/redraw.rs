@@ -22,6 +22,7 @@ pub struct Redraw {
 /// A part of a redraw.
 #[derive(Debug)]
 pub(super) struct Step {
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests leave steps out by name"))]
     pub(super) name: &'static str,
     pub(super) bytes: Vec<u8>,
 }

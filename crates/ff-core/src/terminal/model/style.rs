@@ -23,18 +23,18 @@ impl Color {
     }
 }
 
-pub(super) const BOLD: u16 = 1;
-pub(super) const DIM: u16 = 1 << 1;
-pub(super) const ITALIC: u16 = 1 << 2;
-pub(super) const BLINK: u16 = 1 << 3;
-pub(super) const RAPID: u16 = 1 << 4;
-pub(super) const INVERSE: u16 = 1 << 5;
-pub(super) const HIDDEN: u16 = 1 << 6;
-pub(super) const STRIKE: u16 = 1 << 7;
-pub(super) const OVERLINE: u16 = 1 << 8;
+pub(super) const BOLD: u32 = 1;
+pub(super) const DIM: u32 = 1 << 1;
+pub(super) const ITALIC: u32 = 1 << 2;
+pub(super) const BLINK: u32 = 1 << 3;
+pub(super) const RAPID: u32 = 1 << 4;
+pub(super) const INVERSE: u32 = 1 << 5;
+pub(super) const HIDDEN: u32 = 1 << 6;
+pub(super) const STRIKE: u32 = 1 << 7;
+pub(super) const OVERLINE: u32 = 1 << 8;
 
 /// Attributes with the number that sets each.
-const ATTRIBUTES: [(u16, u8); 9] = [
+const ATTRIBUTES: [(u32, u8); 9] = [
     (BOLD, 1),
     (DIM, 2),
     (ITALIC, 3),
@@ -46,8 +46,9 @@ const ATTRIBUTES: [(u16, u8); 9] = [
     (OVERLINE, 53),
 ];
 
-/// The attributes of a cell or of the pen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The attributes of a cell or of the pen. Numbers of one size, so that cells are written and
+/// compared fast.
+#[derive(Debug, Clone, Copy, Eq, Default)]
 pub struct Style {
     /// Colour of the character.
     pub foreground: Color,
@@ -56,10 +57,23 @@ pub struct Style {
     /// Colour of its underline.
     pub underline_color: Color,
     /// Kind of underline, 0 (none) to 5 (dashed), as in `SGR 4:n`.
-    pub underline: u8,
-    pub(super) attributes: u16,
+    pub underline: u32,
+    pub(super) attributes: u32,
     /// Number of its hyperlink in the model's strings, 0 for none.
     pub(super) link: u32,
+}
+
+impl PartialEq for Style {
+    fn eq(&self, other: &Self) -> bool {
+        // Without branches: most cells are like the one before.
+        let different = (self.foreground.0 ^ other.foreground.0)
+            | (self.background.0 ^ other.background.0)
+            | (self.underline_color.0 ^ other.underline_color.0)
+            | (self.underline ^ other.underline)
+            | (self.attributes ^ other.attributes)
+            | (self.link ^ other.link);
+        different == 0
+    }
 }
 
 impl Style {
@@ -109,7 +123,7 @@ impl Style {
                         _ => self.underline_color = color,
                     }
                 }
-                4 => self.underline = param.get(1).map_or(1, |&kind| kind.min(5) as u8),
+                4 => self.underline = param.get(1).map_or(1, |&kind| u32::from(kind.min(5))),
                 _ => self.apply_one(code),
             }
         }
@@ -183,7 +197,7 @@ impl Style {
             1 => out.extend_from_slice(b"4;"),
             kind => {
                 out.extend_from_slice(b"4:");
-                number(out, kind);
+                number(out, kind as u8);
                 out.push(b';');
             }
         }
