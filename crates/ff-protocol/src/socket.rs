@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::session::{EntryKind, JournalEntry, Session};
+use crate::session::{Answer, EntryKind, JournalEntry, Prompt, Session};
 use crate::{ClientId, Problem, RequestId, SessionId, WorkspaceId};
 
 /// Largest frame of a client, in bytes: the longest message in JSON, where a byte may take six.
@@ -174,7 +174,65 @@ pub enum ClientFrame {
     },
 }
 
+/// What a client's frame asks of its session, in the words of REST.
+#[derive(Debug, Clone)]
+pub enum Intent {
+    /// To take a message.
+    Prompt(Prompt),
+    /// To take an answer.
+    Answer(Answer),
+    /// To end the turn that runs; the client's id of that.
+    Interrupt(ClientId),
+}
+
 impl ClientFrame {
+    /// The session it is for, and what it asks of it.
+    pub fn into_intent(self) -> (SessionId, Intent) {
+        match self {
+            Self::UserMessage {
+                id,
+                session_id,
+                text,
+            } => (session_id, Intent::Prompt(Prompt { text, id: Some(id) })),
+            Self::QuestionResponse {
+                id,
+                session_id,
+                request_id,
+                answers,
+                by,
+            } => {
+                let answer = Answer {
+                    request_id,
+                    allow: answers.is_some(),
+                    message: None,
+                    answers,
+                    id: Some(id),
+                    by,
+                };
+                (session_id, Intent::Answer(answer))
+            }
+            Self::PermissionResponse {
+                id,
+                session_id,
+                request_id,
+                allow,
+                message,
+                by,
+            } => {
+                let answer = Answer {
+                    request_id,
+                    allow,
+                    message,
+                    answers: None,
+                    id: Some(id),
+                    by,
+                };
+                (session_id, Intent::Answer(answer))
+            }
+            Self::Interrupt { id, session_id } => (session_id, Intent::Interrupt(id)),
+        }
+    }
+
     /// The client's id of it.
     pub fn id(&self) -> &ClientId {
         match self {

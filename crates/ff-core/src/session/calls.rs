@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use ff_protocol::session::{Answer, Configure, Prompt, RequestState, Session};
+use ff_protocol::socket::{ClientFrame, Intent};
 use ff_protocol::{ClientId, ErrorCode, SessionId, WorkspaceId};
 use tokio::sync::oneshot;
 
@@ -15,6 +16,24 @@ use crate::error::{Error, Result};
 const ATTEMPTS: usize = 5;
 
 impl Sessions {
+    /// Carries out a frame of the workspace socket.
+    ///
+    /// # Errors
+    /// As the call it stands for.
+    pub async fn say(&self, workspace: &WorkspaceId, frame: ClientFrame) -> Result<()> {
+        let (session, intent) = frame.into_intent();
+        match intent {
+            Intent::Prompt(prompt) => {
+                self.prompt(workspace, &session, prompt).await?;
+            }
+            Intent::Answer(answer) => self.answer(workspace, &session, answer).await?,
+            Intent::Interrupt(id) => {
+                self.interrupt(workspace, &session, Some(&id)).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives the model a message; starts the CLI if it does not run. It is in the journal when
     /// this returns, and waits its turn if one runs. The same id again changes nothing.
     ///

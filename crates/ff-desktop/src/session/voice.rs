@@ -3,7 +3,6 @@
 use ff_client::socket::WorkspaceSender;
 use ff_core::session::Sessions;
 use ff_protocol::WorkspaceId;
-use ff_protocol::session::{Answer, Prompt};
 use ff_protocol::socket::ClientFrame;
 
 /// The way to the sessions of a workspace.
@@ -23,65 +22,7 @@ impl Voice {
     pub async fn say(&self, frame: ClientFrame) -> anyhow::Result<()> {
         match self {
             Self::Engine(sender) => Ok(sender.send(frame).await?),
-            Self::Here(sessions, workspace) => here(sessions, workspace, frame).await,
+            Self::Here(sessions, workspace) => Ok(sessions.say(workspace, frame).await?),
         }
     }
-}
-
-async fn here(
-    sessions: &Sessions,
-    workspace: &WorkspaceId,
-    frame: ClientFrame,
-) -> anyhow::Result<()> {
-    match frame {
-        ClientFrame::UserMessage {
-            id,
-            session_id,
-            text,
-        } => {
-            let prompt = Prompt { text, id: Some(id) };
-            sessions.prompt(workspace, &session_id, prompt).await?;
-        }
-        ClientFrame::QuestionResponse {
-            id,
-            session_id,
-            request_id,
-            answers,
-            by,
-        } => {
-            let answer = Answer {
-                request_id,
-                allow: answers.is_some(),
-                message: None,
-                answers,
-                id: Some(id),
-                by,
-            };
-            sessions.answer(workspace, &session_id, answer).await?;
-        }
-        ClientFrame::PermissionResponse {
-            id,
-            session_id,
-            request_id,
-            allow,
-            message,
-            by,
-        } => {
-            let answer = Answer {
-                request_id,
-                allow,
-                message,
-                answers: None,
-                id: Some(id),
-                by,
-            };
-            sessions.answer(workspace, &session_id, answer).await?;
-        }
-        ClientFrame::Interrupt { id, session_id } => {
-            sessions
-                .interrupt(workspace, &session_id, Some(&id))
-                .await?;
-        }
-    }
-    Ok(())
 }

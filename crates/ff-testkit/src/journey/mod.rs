@@ -12,6 +12,7 @@ mod fixture;
 mod gateway;
 mod model;
 pub mod outside;
+pub mod person;
 pub mod process;
 mod world;
 

@@ -81,6 +81,11 @@ impl Run {
         self
     }
 
+    /// What was put together, with a name to speak of it.
+    pub(super) fn into_command(self) -> (String, Command) {
+        (self.name, self.command)
+    }
+
     /// Runs it to its end; any exit code is fine.
     pub async fn outcome(mut self) -> Result<Ran> {
         let name: String = self.name.chars().take(200).collect();

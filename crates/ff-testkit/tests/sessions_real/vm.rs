@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
+use ff_protocol::Page;
 use ff_protocol::session::{Activity, EntryKind, JournalEntry, Session, SessionDetail};
 use ff_protocol::socket::WorkspaceFrame;
 use ff_testkit::journey::outside::look_inside;
@@ -106,6 +107,12 @@ impl Vm {
     /// Starts a session; returns it as it is then.
     pub(crate) async fn start(&self, body: Value) -> Session {
         serde_json::from_value(self.post("/sessions", body).await).unwrap()
+    }
+
+    /// All sessions of the workspace.
+    pub(crate) async fn sessions(&self) -> Vec<Session> {
+        let page = self.call(Method::GET, "/sessions", Value::Null).await;
+        serde_json::from_value::<Page<Session>>(page).unwrap().items
     }
 
     pub(crate) async fn prompt(&self, session: &Session, text: &str) {

@@ -89,13 +89,38 @@ async fn by_socket(vm: &Vm) -> Session {
     session
 }
 
+/// At a terminal, with `ff chat` on the desktop that sent the workspace.
+async fn by_chat(vm: &Vm) -> Session {
+    let known = vm.sessions().await;
+    let workspace = vm.world.workspace().unwrap();
+    let chat = ["chat", workspace, "--new", "--permissions", "strict"];
+    let mut person = vm.world.ff(chat).in_a_terminal().unwrap();
+    person.waits_for("/help lists").await.unwrap();
+    person.enters(REFUSED).await.unwrap();
+    person.waits_for("? Bash: touch never.txt").await.unwrap();
+    person.waits_for("why not:").await.unwrap();
+    person.enters("rather not").await.unwrap();
+    let mut new = vm.sessions().await;
+    new.retain(|session| known.iter().all(|known| known.id != session.id));
+    let [session] = <[Session; 1]>::try_from(new).unwrap();
+    vm.ended(&session, 1).await;
+    person.enters(LAST).await.unwrap();
+    vm.ended(&session, 2).await;
+    person.waits_for("and that was all").await.unwrap();
+    person.enters("/quit").await.unwrap();
+    assert_eq!(person.leaves().await.unwrap(), 0);
+    session
+}
+
 #[tokio::test]
-async fn a_conversation_by_socket_and_one_by_rest_leave_the_same_journal() {
+async fn a_conversation_by_chat_by_socket_and_by_rest_leaves_the_same_journal() {
     let vm = Vm::new().await;
     let (rest, socket) = (by_rest(&vm).await, by_socket(&vm).await);
+    let chat = by_chat(&vm).await;
     let journal = async |session: &Session| essence(&vm.ended(session, 2).await.messages);
     let by_rest = journal(&rest).await;
-    assert_eq!(by_rest, journal(&socket).await);
+    assert_eq!(by_rest, journal(&socket).await, "REST, socket");
+    assert_eq!(by_rest, journal(&chat).await, "REST, chat");
     let kinds: Vec<EntryKind> = by_rest.iter().map(|(kind, _)| *kind).collect();
     for kind in [
         EntryKind::UserMessage,

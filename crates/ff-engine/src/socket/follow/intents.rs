@@ -5,8 +5,6 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use ff_core::Core;
-use ff_core::error::Result;
-use ff_protocol::session::{Answer, Prompt};
 use ff_protocol::socket::{ClientFrame, WorkspaceFrame};
 use ff_protocol::{ClientId, ErrorCode, Problem, SessionId, WorkspaceId};
 use serde::Deserialize;
@@ -117,7 +115,7 @@ impl Intents {
             let id = frame.id().clone();
             let name = format!("a message for session {session}");
             let permit = core.permits().take(&name).await;
-            let answer = match carry_out(&core, &workspace, frame).await {
+            let answer = match core.sessions().say(&workspace, frame).await {
                 Ok(()) => WorkspaceFrame::Accepted { id },
                 Err(error) => WorkspaceFrame::Rejected {
                     id: Some(id),
@@ -132,62 +130,6 @@ impl Intents {
             }
         });
     }
-}
-
-async fn carry_out(core: &Core, workspace: &WorkspaceId, frame: ClientFrame) -> Result<()> {
-    let sessions = core.sessions();
-    let (session, answer) = match frame {
-        ClientFrame::UserMessage {
-            id,
-            session_id,
-            text,
-        } => {
-            let prompt = Prompt { text, id: Some(id) };
-            sessions.prompt(workspace, &session_id, prompt).await?;
-            return Ok(());
-        }
-        ClientFrame::Interrupt { id, session_id } => {
-            let interrupted = sessions.interrupt(workspace, &session_id, Some(&id));
-            interrupted.await?;
-            return Ok(());
-        }
-        ClientFrame::QuestionResponse {
-            id,
-            session_id,
-            request_id,
-            answers,
-            by,
-        } => {
-            let answer = Answer {
-                request_id,
-                allow: answers.is_some(),
-                message: None,
-                answers,
-                id: Some(id),
-                by,
-            };
-            (session_id, answer)
-        }
-        ClientFrame::PermissionResponse {
-            id,
-            session_id,
-            request_id,
-            allow,
-            message,
-            by,
-        } => {
-            let answer = Answer {
-                request_id,
-                allow,
-                message,
-                answers: None,
-                id: Some(id),
-                by,
-            };
-            (session_id, answer)
-        }
-    };
-    sessions.answer(workspace, &session, answer).await
 }
 
 /// The refusal of a frame that is no text.
