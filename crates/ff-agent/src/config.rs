@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, value_parser};
 use ff_core::pull_request::INTERVAL;
+use ff_core::terminal::TerminalConfig;
 use ff_protocol::VmId;
 
 /// Settings of `ff-agent serve`.
@@ -29,4 +31,28 @@ pub(crate) struct ServeArgs {
     /// Seconds between two looks at the pull requests of workspaces.
     #[arg(long, env = "FF_PR_INTERVAL", default_value_t = INTERVAL.as_secs(), value_parser = value_parser!(u64).range(1..=86_400))]
     pub(crate) pr_interval: u64,
+    /// Terminals that may be open at once.
+    #[arg(long, env = "FF_TERMINALS", default_value = "50", value_parser = whole(1, 1000))]
+    pub(crate) terminals: usize,
+    /// Output kept of each terminal to be replayed, in bytes.
+    #[arg(long, env = "FF_TERMINAL_RING", default_value = "1048576", value_parser = whole(4096, 64 << 20))]
+    pub(crate) terminal_ring: usize,
+    /// Lines kept of each terminal that have left its screen.
+    #[arg(long, env = "FF_TERMINAL_SCROLLBACK", default_value = "10000", value_parser = whole(0, 100_000))]
+    pub(crate) terminal_scrollback: usize,
+}
+
+impl ServeArgs {
+    /// How many terminals there may be, and how much is kept of each.
+    pub(crate) fn terminal_config(&self) -> TerminalConfig {
+        TerminalConfig {
+            open: self.terminals,
+            ring_bytes: self.terminal_ring,
+            scrollback_lines: self.terminal_scrollback,
+        }
+    }
+}
+
+fn whole(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=most)
 }

@@ -71,7 +71,7 @@ impl Core {
         let inner = Inner {
             git: Git::new(&config.home),
             github: GitHub::new(&config, awake.clone()),
-            terminals: Terminals::new(&config.home),
+            terminals: Terminals::new(&config.home, config.terminals),
             arrivals: Semaphore::new(1),
             turns: Turns::default(),
             tasks: TaskTracker::new(),

@@ -2,3 +2,6 @@
 
 pub(crate) mod mark;
 pub(crate) mod marked;
+mod table;
+
+pub(crate) use table::{Process, carries, look, numbers};

@@ -3,10 +3,13 @@
 
 mod bad_input_sessions;
 mod pull_requests;
+mod bad_input_terminals;
 mod sessions;
 mod socket_intents;
 mod socket_partials;
 mod terminals;
+mod terminals_fuzz;
+mod terminals_viewers;
 mod workspace_socket;
 mod workspaces;
 mod world;

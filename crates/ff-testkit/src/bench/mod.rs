@@ -6,10 +6,12 @@
 
 mod bare_cli;
 mod burst;
+mod cat;
 mod claim;
 mod clock;
 mod cold;
 mod crowd;
+mod crowd_output;
 mod docker;
 mod facts;
 mod first_token;
@@ -25,9 +27,11 @@ mod screen;
 mod server;
 mod session;
 mod settings;
+mod shells;
 pub mod stats;
 pub(crate) mod user;
 mod workspaces;
+mod viewers;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -66,6 +70,12 @@ pub enum Measurement {
     Journal,
     /// Lists of a thousand workspaces.
     Workspaces,
+    /// A gigabyte of output, beside tmux.
+    Cat,
+    /// Two hundred terminals with output.
+    Terminals,
+    /// Viewers that do not read beside those that do.
+    Viewers,
 }
 
 impl Measurement {
@@ -84,6 +94,9 @@ impl Measurement {
             Self::IdleSession => "idle-session",
             Self::Journal => "journal",
             Self::Workspaces => "workspaces",
+            Self::Cat => "cat",
+            Self::Terminals => "terminals",
+            Self::Viewers => "viewers",
         }
     }
 
@@ -101,6 +114,9 @@ impl Measurement {
             Self::IdleSession => idle_session::run(bench).await,
             Self::Journal => journal::run(bench).await,
             Self::Workspaces => workspaces::run(bench).await,
+            Self::Cat => cat::run(bench).await,
+            Self::Terminals => crowd_output::run(bench).await,
+            Self::Viewers => viewers::run(bench).await,
         }
     }
 }
