@@ -11,14 +11,19 @@ mod clock;
 mod cold;
 mod crowd;
 mod docker;
+mod echo;
 mod facts;
 mod first_token;
 pub(crate) mod http;
 mod idle_session;
+mod idle_sockets;
 mod journal;
 mod memory;
+mod nginx;
 mod pool;
+mod raw_socket;
 mod reconcile;
+mod relay;
 pub mod report;
 mod resume;
 mod server;
@@ -60,6 +65,12 @@ pub enum Measurement {
     IdleSession,
     /// Entries of a workspace's journal.
     Journal,
+    /// Bytes through the relay.
+    Relay,
+    /// A keystroke's echo.
+    Echo,
+    /// The server's memory per relayed socket at rest.
+    IdleSockets,
 }
 
 impl Measurement {
@@ -76,6 +87,9 @@ impl Measurement {
             Self::FirstToken => "first-token",
             Self::IdleSession => "idle-session",
             Self::Journal => "journal",
+            Self::Relay => "relay",
+            Self::Echo => "echo",
+            Self::IdleSockets => "idle-sockets",
         }
     }
 
@@ -91,6 +105,9 @@ impl Measurement {
             Self::FirstToken => first_token::run(bench).await,
             Self::IdleSession => idle_session::run(bench).await,
             Self::Journal => journal::run(bench).await,
+            Self::Relay => relay::run(bench).await,
+            Self::Echo => echo::run(bench).await,
+            Self::IdleSockets => idle_sockets::run(bench).await,
         }
     }
 }
