@@ -26,7 +26,7 @@ mod reconcile;
 mod relay;
 pub mod report;
 mod resume;
-mod server;
+pub mod server;
 mod session;
 mod settings;
 pub mod stats;

@@ -22,6 +22,8 @@ pub use socket::SOURCE;
 
 /// File in the agent's home that says where it listens.
 pub const ADDRESS_FILE: &str = "address";
+/// Path that tells how many bytes its sources have handed to their connections so far.
+pub const SENT_PATH: &str = "/sent";
 /// Time between reports.
 const REPORT: Duration = Duration::from_secs(5);
 
@@ -68,6 +70,7 @@ impl Agent {
                 get(async |State(agent): Shared| Json(agent.health())),
             )
             .route(REPORTS_PATH, get(reports))
+            .route(SENT_PATH, get(async || socket::sent().to_string()))
             .route(
                 "/api/vms/{vm}/terminals/{terminal}/socket",
                 get(socket::socket),

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -24,6 +25,13 @@ const WRITE: usize = 256 << 10;
 /// Longest wait for a reader, and for its farewell.
 const PATIENCE: Duration = Duration::from_secs(60);
 const GOODBYE: [u8; 4] = [0x88, 2, 0x03, 0xe8];
+
+static SENT: AtomicU64 = AtomicU64::new(0);
+
+/// Bytes that all sources have handed to their connections.
+pub(super) fn sent() -> u64 {
+    SENT.load(Relaxed)
+}
 
 pub(super) async fn socket(
     Path((_, terminal)): Path<(String, String)>,
@@ -78,7 +86,13 @@ fn source(mut stream: TcpStream, frame: usize, total: u64) -> Result<()> {
     let mut left = total / frame as u64;
     while left > 0 {
         let now = left.min(frames as u64);
-        stream.write_all(&buffer[..buffer.len() / frames * now as usize])?;
+        let mut rest = &buffer[..buffer.len() / frames * now as usize];
+        while !rest.is_empty() {
+            let count = stream.write(rest)?;
+            anyhow::ensure!(count > 0, "it takes nothing");
+            SENT.fetch_add(count as u64, Relaxed);
+            rest = &rest[count..];
+        }
         left -= now;
     }
     stream.write_all(&GOODBYE)?;
