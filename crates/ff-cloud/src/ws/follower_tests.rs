@@ -188,7 +188,7 @@ fn frames() -> impl Strategy<Value = Vec<Sent>> {
         for (number, (payload, control)) in pieces.into_iter().enumerate() {
             let opcode = if number == 0 { opcode } else { 0 };
             // Not all of them large: messages stay below the limit mostly.
-            let payload = if count > 1 { payload % 30_000 } else { payload };
+            let payload = if count > 1 { payload % 40_000 } else { payload };
             frames.push(Sent::good(opcode, number + 1 == count, payload));
             frames.extend(control);
         }
@@ -207,8 +207,13 @@ fn frames() -> impl Strategy<Value = Vec<Sent>> {
         ]
         .prop_map(Damage::Length),
     ];
-    let anything =
-        (0..16u8, any::<bool>(), lengths(), damage).prop_map(|(opcode, last, payload, damage)| {
+    let anything = (
+        prop_oneof![0..16u8, 0..3u8],
+        any::<bool>(),
+        lengths(),
+        damage,
+    )
+        .prop_map(|(opcode, last, payload, damage)| {
             vec![Sent {
                 opcode,
                 last,
@@ -220,7 +225,7 @@ fn frames() -> impl Strategy<Value = Vec<Sent>> {
     let part = prop_oneof![
         8 => message,
         3 => control().prop_map(|frame| vec![frame]),
-        1 => anything,
+        2 => anything,
         1 => close,
     ];
     proptest::collection::vec(part, 0..8).prop_map(|parts| parts.concat())
