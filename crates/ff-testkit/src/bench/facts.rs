@@ -186,7 +186,7 @@ mod tests {
         let before = cpu_seconds(&own).unwrap();
         let mut sum = 0_u64;
         while cpu_seconds(&own).unwrap() - before < 0.05 {
-            sum = std::hint::black_box((0..100_000).sum::<u64>()) ^ sum;
+            sum ^= std::hint::black_box((0..100_000).sum::<u64>());
         }
         assert!(cpu_seconds(&[u32::MAX]).is_err());
     }
