@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test bench chaos lint image clean _setup _setup-test _build _build-agent _build-tests _image _lint
+.PHONY: help demo run test bench chaos lint image clean _setup _setup-bench _setup-test _build _build-agent _build-tests _image _lint
 
 PROFILE ?= dev
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
@@ -31,7 +31,7 @@ test: _setup-test _lint _build-tests _image ## check format and lints, run every
 	@cargo nextest run --workspace --locked --cargo-profile $(PROFILE)
 
 bench: export FF_VM_IMAGE := ff-vm:bench
-bench: _setup ## measure beside bare containers with an optimised build
+bench: _setup-bench ## measure beside bare containers with an optimised build
 	@$(MAKE) --no-print-directory PROFILE=release _build _image
 	@$(TARGET_DIR)/release/ff-bench $(BENCH)
 
@@ -49,6 +49,9 @@ clean: ## remove containers, homes, networks and images of this project, .cache 
 
 _setup:
 	@scripts/setup.sh docker
+
+_setup-bench:
+	@scripts/setup.sh docker bench
 
 _setup-test:
 	@scripts/setup.sh docker lint nextest gh postgres tmux

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this machine ready: setup.sh [docker] [lint] [nextest] [gh] [postgres] [tmux]. Installs what is missing, changes nothing else.
+# Makes this machine ready: setup.sh [docker] [lint] [nextest] [gh] [postgres] [tmux] [bench]. Installs what is missing, changes nothing else.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/scripts/packages.sh"
@@ -58,6 +58,17 @@ need_postgres() {
   as_root rm -f "$conf"
 }
 
+# The program only: Debian is kept from starting a server meanwhile.
+need_nginx() {
+  local policy=/usr/sbin/policy-rc.d kept=
+  ! have nginx || return 0
+  need_root "installing nginx"
+  [ -e "$policy" ] && kept=1
+  [ -n "$kept" ] || as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+  (install_packages nginx) || { [ -n "$kept" ] || as_root rm -f "$policy"; exit 1; }
+  [ -n "$kept" ] || as_root rm -f "$policy"
+}
+
 check_machine
 need_commands cc=gcc,libc6-dev strip=binutils git=git curl=curl
 [ -e /etc/ssl/certs/ca-certificates.crt ] || install_packages ca-certificates
@@ -70,6 +81,7 @@ for part in "$@"; do
     gh) need_commands gh=gh ;;
     tmux) need_commands tmux=tmux mkfifo=coreutils ;;
     postgres) need_postgres ;;
-    *) die "setup.sh knows docker, lint, nextest, gh, postgres and tmux, not '$part'" ;;
+    bench) need_nginx ;;
+    *) die "setup.sh knows docker, lint, nextest, gh, postgres, tmux and bench, not '$part'" ;;
   esac
 done

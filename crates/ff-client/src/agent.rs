@@ -19,7 +19,7 @@ use crate::ndjson;
 use crate::proof;
 use crate::raw::{ByteStream, RawRequest, RawResponse};
 use crate::secret::Secret;
-use crate::socket::WsStream;
+use crate::socket::{RawSocket, WsStream};
 
 /// Client of the agent in one VM.
 #[derive(Debug, Clone)]
@@ -175,5 +175,10 @@ impl AgentClient {
     /// Connects a WebSocket to a path of the agent, with `headers` besides our token.
     pub async fn dial(&self, path_and_query: &str, headers: HeaderMap) -> Result<WsStream> {
         self.http.dial(path_and_query, headers, SHORT).await
+    }
+
+    /// As [`Self::dial`], for frames that are passed on as they stand.
+    pub async fn dial_raw(&self, path_and_query: &str, headers: HeaderMap) -> Result<RawSocket> {
+        self.http.dial_raw(path_and_query, headers, SHORT).await
     }
 }

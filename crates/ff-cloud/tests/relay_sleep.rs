@@ -172,12 +172,20 @@ async fn what_a_client_says_on_a_workspace_socket_wakes_the_vm_and_comes_once(ba
     assert_eq!((world.state().await, world.thawed()), ("FROZEN".into(), 0));
     let largest = "x".repeat(LARGEST_CLIENT_FRAME);
     let said = ["one", "two", largest.as_str(), "four"];
-    for text in said {
-        client.send(Message::text(text)).await.unwrap();
-    }
-    for text in said {
-        assert!(at_agent(&mut agent).await == AtAgent::Text(text.into()));
-        agent.send(AtAgent::Text("accepted".into())).await.unwrap();
+    // The largest has no room on the way: it goes on while it comes.
+    let saying = async {
+        for text in said {
+            client.send(Message::text(text)).await.unwrap();
+        }
+    };
+    let hearing = async {
+        for text in said {
+            assert!(at_agent(&mut agent).await == AtAgent::Text(text.into()));
+            agent.send(AtAgent::Text("accepted".into())).await.unwrap();
+        }
+    };
+    tokio::join!(saying, hearing);
+    for _ in said {
         assert_eq!(at_client(&mut client).await, Message::text("accepted"));
     }
     nothing_comes(&mut agent).await;

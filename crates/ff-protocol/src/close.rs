@@ -4,6 +4,8 @@
 pub const DONE: u16 = 1000;
 /// The peer goes away; connect again.
 pub const GOING_AWAY: u16 = 1001;
+/// What the peer sends are no frames of a WebSocket; connecting again would not help.
+pub const PROTOCOL: u16 = 1002;
 /// The peer broke the rules of this socket; connecting again would not help.
 pub const POLICY: u16 = 1008;
 /// A message is larger than this socket takes; sending it again would not help.

@@ -1,7 +1,7 @@
 //! Stand-ins for what a test machine cannot reach, and the journey that uses them.
 //!
 //! [`messages`] plays the Anthropic Messages API, [`login`] the host that renews its logins, [`github`] plays GitHub's
-//! API and its git host, [`journey`] walks the main job from end to end, [`bench`] measures it, [`chaos`] kills
+//! API and its git host, [`journey`] walks the main job from end to end, [`bench`] measures it ([`raw_agent`] the relay in it), [`chaos`] kills
 //! the server in it, [`sessions_chaos`] kills server, agent and CLI in the turns of sessions, and
 //! [`terminals_chaos`] breaks what is between a terminal and its viewer.
 
@@ -12,6 +12,7 @@ pub mod journey;
 pub mod link;
 pub mod login;
 pub mod messages;
+pub mod raw_agent;
 mod request_log;
 mod server;
 pub mod sessions_chaos;

@@ -28,13 +28,7 @@ impl Http {
         headers: HeaderMap,
         deadline: Duration,
     ) -> Result<WsStream> {
-        let stream = tokio::time::timeout(CONNECT, TcpStream::connect(self.address()))
-            .await
-            .map_err(|_| self.timeout(CONNECT))?
-            .map_err(|error| self.unconnected(error))?;
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "no TCP_NODELAY");
-        }
+        let stream = self.connect().await?;
         let base = self.base().trim_start_matches("http");
         let mut request = format!("ws{base}{path_and_query}")
             .into_client_request()
@@ -47,6 +41,18 @@ impl Http {
             .map_err(|_| self.timeout(deadline))?
             .map_err(|error| self.socket_error(error))?;
         Ok(socket)
+    }
+
+    /// A connection to the peer; small messages do not wait on it.
+    pub(super) async fn connect(&self) -> Result<TcpStream> {
+        let stream = tokio::time::timeout(CONNECT, TcpStream::connect(self.address()))
+            .await
+            .map_err(|_| self.timeout(CONNECT))?
+            .map_err(|error| self.unconnected(error))?;
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "no TCP_NODELAY");
+        }
+        Ok(stream)
     }
 
     fn unconnected(&self, error: std::io::Error) -> ClientError {

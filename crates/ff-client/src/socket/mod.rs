@@ -5,11 +5,13 @@ mod backoff;
 mod dial;
 mod followed;
 mod outbox;
+mod raw;
 mod terminal;
 mod track;
 mod workspace;
 
 pub use dial::{MESSAGE_LIMIT, WsStream};
+pub use raw::RawSocket;
 pub use terminal::{TerminalInput, TerminalOptions, TerminalSocket};
 pub use track::TerminalEvent;
 pub use workspace::{WorkspaceEvent, WorkspaceSender, WorkspaceSocket};

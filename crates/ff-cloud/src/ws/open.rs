@@ -1,19 +1,17 @@
 //! Opening a relay: the agent's leg first, so that its refusal is still an HTTP answer.
 
-use axum::extract::ws::WebSocketUpgrade;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
-use ff_client::socket::{MESSAGE_LIMIT, WsStream};
-use ff_protocol::socket::LARGEST_CLIENT_FRAME;
+use ff_client::socket::RawSocket;
 use ff_protocol::{ErrorCode, close};
 
-use super::frame::{agent_leg, client_leg};
-use super::held::Kind;
-use super::pump::{End, Leg, Patience, farewell, pump};
+use super::gate::Kind;
+use super::pump::{End, Patience, Pump};
 use super::side::Side;
 use crate::App;
 use crate::Result;
 use crate::agent::{failure, path_and_query};
+use crate::http::Upgrade;
 use crate::services::workspace::Route;
 
 /// How often the agent's socket is dialled anew.
@@ -26,10 +24,10 @@ pub struct Caller<'a> {
     /// What the socket is for.
     pub kind: Kind,
     /// The upgrade it asks for.
-    pub upgrade: WebSocketUpgrade,
+    pub upgrade: Upgrade,
 }
 
-/// Connects the caller's socket with the same one of the agent, and carries messages until one
+/// Connects the caller's socket with the same one of the agent, and carries frames until one
 /// side ends or the server stops.
 ///
 /// # Errors
@@ -38,31 +36,27 @@ pub async fn relay(app: App, route: Route, caller: Caller<'_>) -> Result<Respons
     let seat = app.relays.seat(&route.vm_id)?;
     let path = path_and_query(caller.uri.path(), caller.uri.query());
     let (route, agent) = dial(&app, route, &path).await?;
-    let tasks = app.lifecycle.tasks.clone();
-    let response = caller
-        .upgrade
-        .write_buffer_size(0)
-        .max_write_buffer_size(2 * MESSAGE_LIMIT)
-        .max_message_size(LARGEST_CLIENT_FRAME)
-        .max_frame_size(LARGEST_CLIENT_FRAME)
-        .on_upgrade(move |socket| {
-            let (incoming, outgoing) = client_leg(socket);
-            let client = Leg { incoming, outgoing };
-            let (incoming, outgoing) = agent_leg(agent);
-            let agent = Leg { incoming, outgoing };
-            tasks.track_future(async move {
-                let _seat = seat;
-                run(app, route, caller.kind, client, agent).await;
-            })
-        });
+    let (response, client) = caller.upgrade.consent();
+    let (kind, tasks) = (caller.kind, app.lifecycle.tasks.clone());
+    tasks.spawn(async move {
+        let _seat = seat;
+        if let Some(client) = client.await {
+            let rooms = app.relays.rooms();
+            let side = Side::new(app.vms.clone(), &route);
+            // The route is large, and what is needed of it is in the side.
+            drop(route);
+            let pump = Pump::new(client, agent, kind, rooms, Patience::default());
+            run(app, side, pump).await;
+        }
+    });
     Ok(response)
 }
 
 /// Connects to the agent's socket. Nothing is done by that, so it is tried again when the VM went
 /// to sleep or its agent away meanwhile.
-async fn dial(app: &App, mut route: Route, path: &str) -> Result<(Route, WsStream)> {
+async fn dial(app: &App, mut route: Route, path: &str) -> Result<(Route, RawSocket)> {
     for _ in 0..TRIES {
-        let dialling = route.agent.dial(path, HeaderMap::new());
+        let dialling = route.agent.dial_raw(path, HeaderMap::new());
         match app.workspaces.while_awake(&route, dialling).await? {
             Some(Ok(socket)) => return Ok((route, socket)),
             Some(Err(error)) => {
@@ -76,15 +70,12 @@ async fn dial(app: &App, mut route: Route, path: &str) -> Result<(Route, WsStrea
         }
         route = app.workspaces.again(&route).await?;
     }
-    let dialled = route.agent.dial(path, HeaderMap::new()).await;
+    let dialled = route.agent.dial_raw(path, HeaderMap::new()).await;
     Ok((route, dialled.map_err(failure)?))
 }
 
-async fn run(app: App, route: Route, kind: Kind, mut client: Leg, mut agent: Leg) {
-    let patience = Patience::default();
-    let side = Side::new(app.vms.clone(), &route);
-    let stop = &app.lifecycle.soft;
-    let mut end = pump(&mut client, &mut agent, &side, kind, patience, stop).await;
+async fn run(app: App, side: Side, mut pump: Pump) {
+    let mut end = pump.carry(&side, &app.lifecycle.soft).await;
     if may_come_back(&end) {
         let (code, reason) = side.lost().await;
         // Of one that is awake and says goodbye the client is told as it stands.
@@ -92,9 +83,8 @@ async fn run(app: App, route: Route, kind: Kind, mut client: Leg, mut agent: Leg
             end = End::Vm(code, reason);
         }
     }
-    tracing::debug!(vm = %route.vm_id, ?end, "a relay ended");
-    let agent = side.was_awake().then_some(agent);
-    farewell(client, agent, &end, patience).await;
+    tracing::debug!(vm = %side.vm(), ?end, "a relay ended");
+    pump.part(&end, !side.was_awake()).await;
 }
 
 /// Whether the agent's side ended in a way after which a client would connect again by itself.

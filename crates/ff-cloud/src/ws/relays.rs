@@ -5,14 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ff_protocol::{ErrorCode, VmId};
 
+use super::inbox::Rooms;
 use crate::{Error, Result};
 
 /// Most sockets of one VM at a time.
 const PER_VM: usize = 128;
 
-/// Counts the sockets of each VM.
+/// Counts the sockets of each VM, and has room for what passes through them.
 #[derive(Debug, Clone, Default)]
-pub struct Relays(Arc<Mutex<HashMap<VmId, usize>>>);
+pub struct Relays {
+    counts: Arc<Mutex<HashMap<VmId, usize>>>,
+    rooms: Rooms,
+}
 
 /// A place among a VM's sockets; dropping it gives it back.
 #[derive(Debug)]
@@ -48,8 +52,13 @@ impl Relays {
         })
     }
 
+    /// Room for bytes on their way.
+    pub(super) fn rooms(&self) -> Rooms {
+        self.rooms.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<VmId, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

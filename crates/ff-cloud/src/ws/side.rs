@@ -2,25 +2,29 @@
 //!
 //! The row decides. Moves that this server makes are told at once; those of another server show
 //! when the row is read again: before a message if it was read longer than a second ago, about
-//! every second while there is input, and now and then otherwise.
+//! every second while there is input, and now and then otherwise. All of it is read by the one
+//! who attends to the VM, in the same task as the relay's ways.
 //!
 //! An agent that is about to sleep leaves what comes by socket unread, and says nothing. So a
 //! message that was passed on shortly before its VM went to sleep counts as one that wakes it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ff_protocol::{ErrorCode, VmId, close};
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::gate::Gate;
 use crate::error::chain;
 use crate::services::vm::{Moves, Standing, VmService};
 use crate::services::workspace::Route;
 
 /// What was read of the row counts for so long.
 const FRESH: Duration = Duration::from_secs(1);
+/// While there is input it is read again before that, so that no input has to wait for it.
+const REFRESH: Duration = Duration::from_millis(500);
 /// A message passed on so shortly before the VM went to sleep may not have been read.
 const UNREAD: Duration = Duration::from_secs(2);
 /// How often the row is read while nothing is said.
@@ -53,11 +57,14 @@ pub struct Side {
     vm: VmId,
     start: String,
     moves: Moves,
-    known: watch::Sender<Known>,
-    looks: AtomicU64,
+    known: Mutex<Known>,
     said: Mutex<Said>,
     /// A message waits for the VM.
     waits: AtomicBool,
+    /// The row is being read.
+    looking: AtomicBool,
+    /// The row is not read again soon.
+    dozing: AtomicBool,
     look: Notify,
 }
 
@@ -65,11 +72,10 @@ pub struct Side {
 struct Known {
     /// `None` while the row cannot be read.
     standing: Option<Standing>,
-    at: Instant,
+    /// When it was read, if ever.
+    at: Option<Instant>,
     /// Since when it is awake.
     since: Instant,
-    /// Number of the look that found it; none yet for 0.
-    look: u64,
     /// The VM's moves up to then.
     moves: u64,
 }
@@ -79,18 +85,15 @@ struct Said {
     saying: bool,
     last: Option<Instant>,
     noted: Option<Instant>,
-    looked: Option<Instant>,
 }
 
 impl Side {
     /// The side of the route's VM, which was awake a moment ago.
     pub fn new(vms: VmService, route: &Route) -> Self {
-        let now = Instant::now();
         let known = Known {
             standing: Some(Standing::Awake),
-            at: now,
-            since: now,
-            look: 0,
+            at: None,
+            since: Instant::now(),
             moves: 0,
         };
         Self {
@@ -98,101 +101,62 @@ impl Side {
             vms,
             vm: route.vm_id.clone(),
             start: route.start.clone(),
-            known: watch::Sender::new(known),
-            looks: AtomicU64::new(0),
+            known: Mutex::new(known),
             said: Mutex::default(),
             waits: AtomicBool::new(false),
+            looking: AtomicBool::new(false),
+            dozing: AtomicBool::new(false),
             look: Notify::new(),
         }
     }
 
+    /// The VM.
+    pub fn vm(&self) -> &VmId {
+        &self.vm
+    }
+
     /// Reads the row.
-    pub async fn look(&self) -> Option<Standing> {
-        let look = self.looks.fetch_add(1, Relaxed) + 1;
+    async fn look(&self) -> Option<Standing> {
+        self.looking.store(true, Relaxed);
         let (at, moves) = (Instant::now(), self.moves.count());
-        let standing = match self.vms.standing(&self.vm, &self.start).await {
+        // Rare, and large: it is not to be part of each relay's future.
+        let reading = Box::pin(self.vms.standing(&self.vm, &self.start));
+        let standing = match reading.await {
             Ok(standing) => Some(standing),
             Err(error) => {
                 tracing::warn!(vm = %self.vm, error = %chain(&error), "a relay does not know its VM's state");
                 None
             }
         };
-        self.known.send_if_modified(|known| {
-            // One that began later may have ended earlier.
-            if known.look > look {
-                return false;
-            }
-            let moved = known.standing != standing;
-            if moved && standing == Some(Standing::Awake) {
-                known.since = Instant::now();
-            }
-            *known = Known {
-                standing,
-                at,
-                look,
-                moves,
-                ..*known
-            };
-            moved
-        });
-        self.known.borrow().standing
+        let mut known = self.known();
+        if known.standing != standing && standing == Some(Standing::Awake) {
+            known.since = Instant::now();
+        }
+        *known = Known {
+            standing,
+            at: Some(at),
+            moves,
+            ..*known
+        };
+        self.looking.store(false, Relaxed);
+        standing
     }
 
-    /// Whether the VM is known to be awake now.
-    pub async fn is_awake(&self) -> bool {
-        let known = *self.known.borrow();
-        let fresh = known.look > 0 && known.at.elapsed() < FRESH;
-        let standing = match fresh && known.moves == self.moves.count() {
-            true => known.standing,
-            false => self.look().await,
-        };
-        standing == Some(Standing::Awake)
+    /// How the VM stands, if that was read just now and it has not moved since.
+    fn fresh(&self) -> Option<Known> {
+        let known = *self.known();
+        let fresh = known.at.is_some_and(|at| at.elapsed() < FRESH);
+        (fresh && known.moves == self.moves.count()).then_some(known)
     }
 
     /// Whether the VM was awake when that was last looked at.
     pub fn was_awake(&self) -> bool {
-        self.known.borrow().standing == Some(Standing::Awake)
+        self.known().standing == Some(Standing::Awake)
     }
 
     /// Since when the VM is awake; means nothing unless it is.
     pub fn awake_since(&self) -> Instant {
-        self.known.borrow().since
-    }
-
-    /// Waits until the VM is awake.
-    pub async fn awake(&self) {
-        let awake = |known: &Known| known.standing == Some(Standing::Awake);
-        // The sender is ours, so waiting cannot fail.
-        let _ = self.known.subscribe().wait_for(awake).await;
-    }
-
-    /// Notes that a user does something in the VM.
-    pub fn note_activity(&self) {
-        let mut said = self.said();
-        if said.noted.is_none_or(|last| last.elapsed() >= NOTE_EVERY) {
-            said.noted = Some(Instant::now());
-            drop(said);
-            self.vms.note_activity(&self.vm);
-        }
-    }
-
-    /// Notes that a message is being passed on that would have woken the VM, or has been.
-    pub fn saying(&self, now: bool) {
-        let mut said = self.said();
-        said.saying = now;
-        said.last = Some(Instant::now());
-        if !now && said.looked.is_none_or(|last| last.elapsed() >= FRESH) {
-            said.looked = said.last;
-            self.look.notify_one();
-        }
-    }
-
-    /// Says whether a message waits for the VM to wake.
-    pub fn wait_for_it(&self, waits: bool) {
-        self.waits.store(waits, Relaxed);
-        if waits {
-            self.look.notify_one();
-        }
+        self.known().since
     }
 
     fn said_lately(&self) -> bool {
@@ -223,6 +187,7 @@ impl Side {
                 true => FRESH,
                 false => NOW_AND_THEN,
             };
+            self.dozing.store(most == NOW_AND_THEN, Relaxed);
             tokio::select! {
                 () = moves.next(most) => {}
                 () = self.look.notified() => {}
@@ -232,7 +197,7 @@ impl Side {
 
     /// Wakes the VM; what the client is told if that fails.
     async fn wake(&self) -> Option<Told> {
-        let error = self.vms.awake(&self.vm).await.err()?;
+        let error = Box::pin(self.vms.awake(&self.vm)).await.err()?;
         tracing::info!(vm = %self.vm, error = %chain(&error), "a message could not wake its VM");
         Some(match error.code() {
             ErrorCode::Gone | ErrorCode::NotFound => GONE,
@@ -252,12 +217,12 @@ impl Side {
         if self.look().await == Some(Standing::Awake) {
             // Perhaps its machine has ended, and nobody knows yet.
             self.vms.doubt(&self.vm);
-            if let Err(error) = self.vms.running(&self.vm).await {
+            if let Err(error) = Box::pin(self.vms.running(&self.vm)).await {
                 tracing::debug!(vm = %self.vm, error = %chain(&error), "a relay's VM does not run");
             }
             self.look().await;
         }
-        let told = told(self.known.borrow().standing);
+        let told = told(self.known().standing);
         let unheard = self.waits.load(Relaxed) || self.said_lately();
         match told == ASLEEP && unheard {
             // Something was said: the client is to come back by itself and say it again.
@@ -266,8 +231,57 @@ impl Side {
         }
     }
 
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Gate for Side {
+    fn is_open(&self) -> bool {
+        if let Some(known) = self.fresh() {
+            return known.standing == Some(Standing::Awake);
+        }
+        if !self.looking.load(Relaxed) {
+            self.look.notify_one();
+        }
+        false
+    }
+
+    fn is_known_open(&self) -> bool {
+        let awake = |known: Known| known.standing == Some(Standing::Awake);
+        self.fresh().is_some_and(awake)
+    }
+
+    fn wait_for_it(&self, waits: bool) {
+        if self.waits.swap(waits, Relaxed) != waits && waits {
+            self.look.notify_one();
+        }
+    }
+
+    fn note_activity(&self) {
+        let mut said = self.said();
+        if said.noted.is_none_or(|last| last.elapsed() >= NOTE_EVERY) {
+            said.noted = Some(Instant::now());
+            drop(said);
+            self.vms.note_activity(&self.vm);
+        }
+    }
+
+    fn saying(&self, now: bool) {
+        let mut said = self.said();
+        said.saying = now;
+        said.last = Some(Instant::now());
+        drop(said);
+        if !now && !self.looking.load(Relaxed) {
+            let old = self.known().at.is_none_or(|at| at.elapsed() >= REFRESH);
+            if old || self.dozing.swap(false, Relaxed) {
+                self.look.notify_one();
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -127,6 +128,46 @@ fn kilobytes(text: &str, key: &str) -> Option<u64> {
     after(text, key).strip_suffix(" kB")?.trim().parse().ok()
 }
 
+/// Clock ticks of a second, as Linux tells them on x86-64.
+const TICKS: f64 = 100.0;
+
+/// Seconds that these processes have spent on a CPU so far, in hundredths.
+///
+/// # Errors
+/// One has ended.
+pub fn cpu_seconds(pids: &[u32]) -> Result<f64> {
+    let mut ticks = 0.0;
+    for pid in pids {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .with_context(|| format!("process {pid} has ended"))?;
+        // proc(5): the 14th and 15th field; the second one may have any text.
+        let rest = stat.rsplit(')').next().unwrap_or_default();
+        let fields = rest.split_whitespace().skip(11).take(2);
+        ticks += fields.filter_map(|it| it.parse::<f64>().ok()).sum::<f64>();
+    }
+    Ok(ticks / TICKS)
+}
+
+/// Lets this process and its children have as many files open as the system allows.
+///
+/// # Errors
+/// That is too few for thousands of sockets.
+pub fn raise_file_limit() -> Result<()> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised)?;
+    let enough = limit.maximum.is_none_or(|most| most >= 16_384);
+    ensure!(
+        enough,
+        "16,384 open files are needed: raise the hard limit (ulimit -H -n)"
+    );
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +178,17 @@ mod tests {
         assert_eq!(kilobytes(text, "VmRSS"), Some(2048));
         assert_eq!(kilobytes(text, "VmHWM"), None);
         assert_eq!(after(text, "model name"), "A: B");
+    }
+
+    #[test]
+    fn work_shows_as_time_on_a_cpu() {
+        let own = [std::process::id()];
+        let before = cpu_seconds(&own).unwrap();
+        let mut sum = 0_u64;
+        while cpu_seconds(&own).unwrap() - before < 0.05 {
+            sum ^= std::hint::black_box((0..100_000).sum::<u64>());
+        }
+        assert!(cpu_seconds(&[u32::MAX]).is_err());
     }
 
     #[test]

@@ -13,18 +13,23 @@ mod cold;
 mod crowd;
 mod crowd_output;
 mod docker;
+mod echo;
 mod facts;
 mod first_token;
 pub(crate) mod http;
 mod idle_session;
+mod idle_sockets;
 mod journal;
 mod memory;
+mod nginx;
 mod pool;
+mod raw_socket;
 mod reconcile;
+mod relay;
 pub mod report;
 mod resume;
 mod screen;
-mod server;
+pub mod server;
 mod session;
 mod settings;
 mod shells;
@@ -76,6 +81,12 @@ pub enum Measurement {
     Terminals,
     /// Viewers that do not read beside those that do.
     Viewers,
+    /// Bytes through the relay.
+    Relay,
+    /// A keystroke's echo.
+    Echo,
+    /// The server's memory per relayed socket at rest.
+    IdleSockets,
 }
 
 impl Measurement {
@@ -97,6 +108,9 @@ impl Measurement {
             Self::Cat => "cat",
             Self::Terminals => "terminals",
             Self::Viewers => "viewers",
+            Self::Relay => "relay",
+            Self::Echo => "echo",
+            Self::IdleSockets => "idle-sockets",
         }
     }
 
@@ -117,6 +131,9 @@ impl Measurement {
             Self::Cat => cat::run(bench).await,
             Self::Terminals => crowd_output::run(bench).await,
             Self::Viewers => viewers::run(bench).await,
+            Self::Relay => relay::run(bench).await,
+            Self::Echo => echo::run(bench).await,
+            Self::IdleSockets => idle_sockets::run(bench).await,
         }
     }
 }

@@ -20,6 +20,14 @@ pub enum Unit {
     Megabytes,
     /// So many in a second.
     PerSecond,
+    /// Microseconds of wall clock.
+    Micros,
+    /// Kilobytes of 1,000 bytes.
+    Kilobytes,
+    /// Gigabytes of 1,000,000,000 bytes in a second.
+    GigabytesPerSecond,
+    /// Seconds on a CPU for a gigabyte.
+    SecondsPerGigabyte,
 }
 
 /// What a measurement must reach, in its unit.
@@ -37,6 +45,8 @@ pub enum Goal {
     P99(f64),
     /// The median ratio to the reference at most this.
     Ratio(f64),
+    /// The median ratio to the reference at least this.
+    RatioAtLeast(f64),
     /// Every sample at most so much.
     Most(f64),
     /// Half of the samples at most so much.
@@ -122,6 +132,9 @@ fn judge(goal: Goal, summary: &Summary, ratio: Option<&Ratio>) -> Verdict {
         Goal::Ratio(most) => ratio
             .filter(|ratio| ratio.pairs >= FOR_RATIO)
             .map(|ratio| ratio.median <= most),
+        Goal::RatioAtLeast(least) => ratio
+            .filter(|ratio| ratio.pairs >= FOR_RATIO)
+            .map(|ratio| ratio.median >= least),
         Goal::Most(most) => Some(summary.max <= most),
         Goal::P50(most) => (summary.n >= FOR_P50).then_some(summary.p50 <= most),
         Goal::Least(least) => Some(summary.p50 >= least),
@@ -165,7 +178,7 @@ impl Report {
         let mut lines = vec![HEADS.map(str::to_owned)];
         lines.extend(self.rows.iter().map(cells));
         let mut text = aligned(&lines);
-        text += "\nms and MB (10^6 bytes); ratio: median over pairs (25th to 75th percentile); p99 from 1,000 samples\n";
+        text += "\nms, KB, MB and GB (10^3, 10^6, 10^9 bytes); ratio: median over pairs (25th to 75th percentile); p99 from 1,000 samples\n";
         for row in &self.rows {
             for note in &row.notes {
                 text += &format!("- {}: {note}\n", row.what.trim_start());
@@ -184,9 +197,20 @@ fn cells(row: &Row) -> [String; 10] {
         Unit::Millis => "ms",
         Unit::Megabytes => "MB",
         Unit::PerSecond => "/s",
+        Unit::Micros => "us",
+        Unit::Kilobytes => "KB",
+        Unit::GigabytesPerSecond => "GB/s",
+        Unit::SecondsPerGigabyte => "s/GB",
     };
+    let small = matches!(
+        row.unit,
+        Unit::GigabytesPerSecond | Unit::SecondsPerGigabyte
+    );
     let all = &row.summary;
-    let number = |value: f64| format!("{value:.1}");
+    let number = |value: f64| match small {
+        true => format!("{value:.3}"),
+        false => format!("{value:.1}"),
+    };
     let none = || "-".to_owned();
     let ratio = row.ratio.as_ref().map_or_else(none, |ratio| {
         format!("{:.2} ({:.2}-{:.2})", ratio.median, ratio.p25, ratio.p75)
@@ -195,6 +219,7 @@ fn cells(row: &Row) -> [String; 10] {
         Goal::Percentiles { p50, p99 } => format!("p50 <= {p50} {unit}, p99 <= {p99} {unit}"),
         Goal::P99(most) => format!("p99 <= {most} {unit}"),
         Goal::Ratio(most) => format!("<= {most}x"),
+        Goal::RatioAtLeast(least) => format!(">= {least}x"),
         Goal::Most(most) => format!("<= {most} {unit}"),
         Goal::P50(most) => format!("p50 <= {most} {unit}"),
         Goal::Least(least) => format!("p50 >= {least} {unit}"),
@@ -275,6 +300,12 @@ mod tests {
         assert_eq!(of(4, 5.0), Some(Verdict::TooFew));
         assert_eq!(of(5, 5.0), Some(Verdict::Met));
         assert_eq!(of(5, 5.1), Some(Verdict::Missed));
+        let at_least = |each| {
+            let row = row(&[each; 5]).against(&[4.0; 5]);
+            row.goal(Goal::RatioAtLeast(1.0)).verdict
+        };
+        assert_eq!(at_least(4.0), Some(Verdict::Met));
+        assert_eq!(at_least(3.9), Some(Verdict::Missed));
         assert_eq!(
             row(&[1.0; 9]).goal(Goal::Ratio(1.25)).verdict,
             Some(Verdict::TooFew)

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use ff_client::{Auth, CloudClient};
+use ff_protocol::VmId;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -40,7 +41,7 @@ pub struct Server {
 
 /// What the server is asked to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Kind<'a> {
     /// VMs are containers; a pool of so many.
     Docker {
         /// VMs the pool holds.
@@ -48,6 +49,11 @@ pub enum Kind {
     },
     /// VMs are played, without a pool.
     Sim,
+    /// VMs are processes of this program, without a pool.
+    Process {
+        /// The program.
+        agent: &'a Path,
+    },
 }
 
 /// Whether `ff-cloud serve` takes this option.
@@ -66,12 +72,13 @@ impl Server {
     ///
     /// # Errors
     /// It ends, does not listen in time, or cannot do what is asked of it.
-    pub async fn start(settings: &Settings, kind: Kind) -> Result<Self> {
+    pub async fn start(settings: &Settings, kind: Kind<'_>) -> Result<Self> {
         let program = settings.server();
         let has_pool = takes(&program, "--pool-size").await?;
         let (provider, pool) = match kind {
             Kind::Docker { pool } => ("docker", pool),
             Kind::Sim => ("sim", 0),
+            Kind::Process { .. } => ("process", 0),
         };
         ensure!(
             has_pool || pool == 0,
@@ -89,6 +96,9 @@ impl Server {
         set("--vm-pids", PIDS);
         if has_pool {
             set("--pool-size", &pool.to_string());
+        }
+        if let Kind::Process { agent } = kind {
+            set("--agent-binary", &agent.to_string_lossy());
         }
         let dir = tempfile::Builder::new().prefix("ff-bench-").tempdir()?;
         let log = Log::at(dir.path().join("server.log"));
@@ -179,10 +189,32 @@ impl Server {
         Http::new(Peer::Tcp(self.address))
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its process.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn pid(&self) -> Result<u32> {
+        let pid = self.child.as_ref().and_then(Child::id);
+        pid.context("the server has ended")
+    }
+
+    /// The home of a VM that is a process.
+    pub fn home(&self, vm: &VmId) -> PathBuf {
+        self.dir
+            .path()
+            .join("data/process")
+            .join(vm.as_str())
+            .join("home")
+    }
+
     /// What the server's process keeps in memory.
     pub fn resident(&self) -> Result<Resident> {
-        let pid = self.child.as_ref().and_then(Child::id);
-        Resident::of(pid.context("the server has ended")?)
+        Resident::of(self.pid()?)
     }
 
     /// Waits for the next line of the log with this message. Lines before it are passed over.

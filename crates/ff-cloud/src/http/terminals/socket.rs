@@ -16,7 +16,7 @@ pub async fn socket(
     user: DevUser,
     Path(place): Path<Place>,
     uri: Uri,
-    Upgrade(upgrade): Upgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, Failure> {
     let route = app
         .workspaces
