@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this machine ready: setup.sh [docker] [lint] [nextest] [gh] [postgres]. Installs what is missing, changes nothing else.
+# Makes this machine ready: setup.sh [docker] [lint] [nextest] [gh] [postgres] [tmux]. Installs what is missing, changes nothing else.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/scripts/packages.sh"
@@ -68,7 +68,8 @@ for part in "$@"; do
     lint) check_rust_tools ;;
     nextest) need_nextest ;;
     gh) need_commands gh=gh ;;
+    tmux) need_commands tmux=tmux mkfifo=coreutils ;;
     postgres) need_postgres ;;
-    *) die "setup.sh knows docker, lint, nextest, gh and postgres, not '$part'" ;;
+    *) die "setup.sh knows docker, lint, nextest, gh, postgres and tmux, not '$part'" ;;
   esac
 done

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use ff_core::terminal::TerminalConfig;
 use ff_protocol::VmId;
 
 /// Settings of `ff-agent serve`.
@@ -25,4 +27,28 @@ pub(crate) struct ServeArgs {
     /// Home directory of the user whose work this is.
     #[arg(long, env = "HOME")]
     pub(crate) home: PathBuf,
+    /// Terminals that may be open at once.
+    #[arg(long, env = "FF_TERMINALS", default_value = "50", value_parser = whole(1, 1000))]
+    pub(crate) terminals: usize,
+    /// Output kept of each terminal to be replayed, in bytes.
+    #[arg(long, env = "FF_TERMINAL_RING", default_value = "1048576", value_parser = whole(4096, 64 << 20))]
+    pub(crate) terminal_ring: usize,
+    /// Lines kept of each terminal that have left its screen.
+    #[arg(long, env = "FF_TERMINAL_SCROLLBACK", default_value = "10000", value_parser = whole(0, 100_000))]
+    pub(crate) terminal_scrollback: usize,
+}
+
+impl ServeArgs {
+    /// How many terminals there may be, and how much is kept of each.
+    pub(crate) fn terminal_config(&self) -> TerminalConfig {
+        TerminalConfig {
+            open: self.terminals,
+            ring_bytes: self.terminal_ring,
+            scrollback_lines: self.terminal_scrollback,
+        }
+    }
+}
+
+fn whole(least: u64, most: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(least..=most)
 }

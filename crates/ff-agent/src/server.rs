@@ -32,9 +32,9 @@ pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
     let token = Token::take(&args.token_file)?;
     let data = args.home.join(".local/share/ff-agent");
     let base = args.home.join("factory-factory");
-    let core = Core::open(CoreConfig::new(Side::Cloud, args.home.clone(), data, base))
-        .await
-        .context("cannot open the store")?;
+    let mut config = CoreConfig::new(Side::Cloud, args.home.clone(), data, base);
+    config.terminals = args.terminal_config();
+    let core = Core::open(config).await.context("cannot open the store")?;
     core.sessions()
         .recover()
         .await

@@ -1,7 +1,7 @@
 //! The engine API: sessions and terminals of a workspace.
 
 use ff_protocol::session::{Answer, Prompt, Session, SessionDetail, StartSession};
-use ff_protocol::terminal::{CreateTerminal, Terminal};
+use ff_protocol::terminal::{CreateTerminal, RenameTerminal, Terminal};
 use ff_protocol::workspace::Workspace;
 use ff_protocol::{Page, SessionId, TerminalId, VmId, WorkspaceId};
 use reqwest::Method;
@@ -151,6 +151,18 @@ impl EngineClient {
         create: &CreateTerminal,
     ) -> Result<Terminal> {
         self.http.post(&place.path(), create, WAKE).await
+    }
+
+    /// Gives a terminal another name.
+    pub async fn rename_terminal(
+        &self,
+        place: &TerminalPlace,
+        terminal: &TerminalId,
+        rename: &RenameTerminal,
+    ) -> Result<Terminal> {
+        let path = format!("{}/{terminal}", place.path());
+        let request = self.http.request(Method::PATCH, &path).json(rename);
+        self.http.send(request, WAKE).await
     }
 
     /// Closes a terminal; its programs get a hang-up.

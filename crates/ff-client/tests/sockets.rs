@@ -18,7 +18,7 @@ use bytes::Bytes;
 use ff_client::socket::{TerminalEvent, TerminalOptions, WorkspaceEvent, WorkspaceSocket};
 use ff_client::{ClientError, TerminalPlace};
 use ff_protocol::socket::{ClientFrame, WorkspaceFrame};
-use ff_protocol::terminal::{ServerControl, Size, decode_frame, encode_frame};
+use ff_protocol::terminal::{Exit, ServerControl, Size, decode_frame, encode_frame};
 use ff_protocol::{ClientId, ErrorCode, Problem, close};
 use serde_json::json;
 use tokio::sync::{Mutex, mpsc};
@@ -58,7 +58,7 @@ async fn tell(socket: &mut WebSocket, control: &ServerControl) {
 fn attached(incarnation: &str, offset: u64, input_offset: u64) -> ServerControl {
     ServerControl::Attached {
         incarnation: incarnation.into(),
-        offset,
+        offset: Some(offset),
         input_offset,
         size: Size::default(),
     }
@@ -138,8 +138,12 @@ async fn a_terminal_loses_and_repeats_nothing_over_a_broken_connection() {
         typed.extend(bytes);
     }
     assert_eq!(typed, b"cdef");
-    tell(&mut socket, &ServerControl::Exited { code: 3 }).await;
-    assert_eq!(next().await, TerminalEvent::Exited(3));
+    let exit = Exit {
+        code: 3,
+        signal: None,
+    };
+    tell(&mut socket, &ServerControl::Exited(exit)).await;
+    assert_eq!(next().await, TerminalEvent::Exited(exit));
     assert!(within(viewer.next()).await.is_none());
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use ff_protocol::session::PermissionPreset;
 use ff_protocol::workspace::Owner;
 
+use crate::terminal::TerminalConfig;
+
 /// A line of this length still fits the usual 16 MiB limit on a WebSocket frame when it is passed
 /// on.
 const MAX_LINE_BYTES: usize = 16_000_000;
@@ -38,6 +40,8 @@ pub struct CoreConfig {
     pub live_sessions: usize,
     /// Longest line of the CLI that is taken, in bytes; a longer one is recorded as skipped.
     pub max_line_bytes: usize,
+    /// How many terminals there may be, and how much is kept of each.
+    pub terminals: TerminalConfig,
     /// Which owner this core acts as.
     pub side: Side,
 }
@@ -54,6 +58,7 @@ impl CoreConfig {
             idle_cli: Duration::from_secs(600),
             live_sessions: 20,
             max_line_bytes: MAX_LINE_BYTES,
+            terminals: TerminalConfig::default(),
             side,
         }
     }

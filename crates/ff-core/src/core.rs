@@ -60,7 +60,7 @@ impl Core {
         let sessions = Sessions::new(config.clone(), store.clone(), owner.clone(), awake.clone());
         let inner = Inner {
             git: Git::new(&config.home),
-            terminals: Terminals::new(&config.home),
+            terminals: Terminals::new(&config.home, config.terminals),
             arrivals: Semaphore::new(1),
             turns: Turns::default(),
             tasks: TaskTracker::new(),

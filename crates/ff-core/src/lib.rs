@@ -13,6 +13,7 @@ pub mod git;
 pub mod github;
 pub mod handoff;
 mod onboarding;
+mod processes;
 pub mod project;
 pub mod session;
 pub mod store;

@@ -19,6 +19,9 @@ pub const SUSPENDED: u16 = 4001;
 /// The workspace has moved to its other side.
 pub const MOVED: u16 = 4002;
 
+/// There is nothing by that name here; connecting again would not help.
+pub const NOT_FOUND: u16 = 4004;
+
 /// Whether a client comes back by itself after this code.
 pub fn reconnects(code: u16) -> bool {
     matches!(code, GOING_AWAY | 1005 | 1006 | FAULT | RESTART | TRY_LATER)

@@ -2,7 +2,9 @@
 //!
 //! Binary frames carry an 8-byte big-endian offset, then bytes: server to client the offset in
 //! the terminal's output, client to server the offset in that viewer's input. Text frames are
-//! [`ServerControl`] and [`ClientControl`].
+//! [`ServerControl`] and [`ClientControl`]. `docs/PROTOCOL.md` says in which order they come.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +55,33 @@ pub struct CreateTerminal {
     pub size: Size,
 }
 
+/// `PATCH …/terminals/{id}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RenameTerminal {
+    /// Its new display name.
+    pub name: String,
+}
+
+/// How a shell ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Exit code; 128 + signal when a signal ended it.
+    pub code: i32,
+    /// Number of the signal, if one ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.signal {
+            Some(signal) => write!(f, "signal {signal}"),
+            None => write!(f, "exit code {}", self.code),
+        }
+    }
+}
+
 /// A terminal as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,9 +95,15 @@ pub struct Terminal {
     pub workspace_id: Option<WorkspaceId>,
     /// Current size.
     pub size: Size,
-    /// Exit code, once its shell has ended.
+    /// Identity of its PTY; `INCARNATION:0` is where its output began.
+    #[serde(default)]
+    pub incarnation: String,
+    /// Exit code, once its shell has ended; 128 + signal when a signal ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// Number of the signal that ended its shell, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_signal: Option<i32>,
     /// When it was opened.
     pub created_at: Timestamp,
 }
@@ -85,15 +120,19 @@ pub enum ServerControl {
     Attached {
         /// Identity of this PTY; offsets of another one mean nothing.
         incarnation: String,
-        /// Offset of the first output byte that follows.
-        offset: u64,
+        /// Offset of the first output byte that follows; absent when a redraw does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offset: Option<u64>,
         /// Input received so far from this viewer id.
         input_offset: u64,
         /// Current size.
         size: Size,
     },
-    /// Output before this offset is no longer kept; the stream goes on from here.
-    Skipped {
+    /// The binary frames up to [`ServerControl::Live`] draw the whole screen anew and are no
+    /// part of the output.
+    Redraw,
+    /// The redraw is over; the output goes on.
+    Live {
         /// Offset of the next output byte.
         offset: u64,
     },
@@ -107,11 +146,8 @@ pub enum ServerControl {
         /// Size now.
         size: Size,
     },
-    /// The shell ended; the socket closes after this.
-    Exited {
-        /// Exit code; 128 + signal when a signal ended it.
-        code: i32,
-    },
+    /// The shell ended and all its output was sent; the socket closes after this.
+    Exited(Exit),
 }
 
 /// Text frames of the client.
@@ -132,6 +168,24 @@ pub enum ClientControl {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_names_its_signal_where_there_is_one() {
+        let killed = Exit {
+            code: 137,
+            signal: Some(9),
+        };
+        let text = serde_json::to_string(&ServerControl::Exited(killed)).unwrap();
+        assert_eq!(text, r#"{"type":"exited","code":137,"signal":9}"#);
+        let read: ServerControl = serde_json::from_str(r#"{"type":"exited","code":5}"#).unwrap();
+        let ServerControl::Exited(exit) = read else {
+            panic!("{read:?}")
+        };
+        assert_eq!(
+            (exit.to_string(), killed.to_string()),
+            ("exit code 5".into(), "signal 9".into())
+        );
+    }
 
     #[test]
     fn frame_reads_back() {

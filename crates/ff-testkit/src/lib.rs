@@ -2,14 +2,17 @@
 //!
 //! [`messages`] plays the Anthropic Messages API, [`login`] the host that renews its logins, [`github`] plays GitHub's
 //! API and its git host, [`journey`] walks the main job from end to end, [`bench`] measures it, [`chaos`] kills
-//! the server in it, and [`sessions_chaos`] kills server, agent and CLI in the turns of sessions.
+//! the server in it, [`sessions_chaos`] kills server, agent and CLI in the turns of sessions, and
+//! [`terminals_chaos`] breaks what is between a terminal and its viewer.
 
 pub mod bench;
 pub mod chaos;
 pub mod github;
 pub mod journey;
+pub mod link;
 pub mod login;
 pub mod messages;
 mod request_log;
 mod server;
 pub mod sessions_chaos;
+pub mod terminals_chaos;

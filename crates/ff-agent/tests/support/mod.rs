@@ -211,8 +211,10 @@ pub async fn typed(socket: &mut TerminalSocket, text: &str, end: &str) -> String
     let read = async {
         while !seen.contains(end) {
             match socket.next().await.unwrap().unwrap() {
-                TerminalEvent::Output(bytes) => seen += &String::from_utf8_lossy(&bytes),
-                TerminalEvent::Exited(code) => panic!("the shell ended with {code}: {seen}"),
+                TerminalEvent::Output(bytes) | TerminalEvent::Redraw(bytes) => {
+                    seen += &String::from_utf8_lossy(&bytes)
+                }
+                TerminalEvent::Exited(exit) => panic!("the shell ended with {exit}: {seen}"),
                 _ => {}
             }
         }

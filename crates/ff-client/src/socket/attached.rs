@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::terminal::Command;
-use super::track::{Outgoing, TerminalEvent, Track};
+use super::track::{Disorder, Outgoing, TerminalEvent, Track};
 use super::{End, PING, SILENCE, WRITE, WsStream, broken, closed};
 use crate::error::Result;
 use crate::http::Http;
@@ -36,20 +36,20 @@ pub(super) async fn read(
                 // A newer server may have more to say.
                 Err(_) => continue,
             },
-            Message::Binary(frame) => match lock(track).output(&frame) {
-                Some(happened) => happened,
-                None => return End::Lost("a malformed frame".into()),
-            },
+            Message::Binary(frame) => lock(track).output(&frame),
             Message::Close(Some(frame)) => return closed(frame.code.into(), &frame.reason),
             Message::Close(None) => return End::Lost("closed".into()),
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
         };
         moved.notify_one();
-        for event in happened {
-            let over = matches!(event, TerminalEvent::Exited(_));
-            if events.send(Ok(event)).await.is_err() || over {
-                return End::Done;
-            }
+        let event = match happened {
+            Ok(Some(event)) => event,
+            Ok(None) => continue,
+            Err(Disorder(why)) => return End::Lost(format!("the server is confused: {why}")),
+        };
+        let over = matches!(event, TerminalEvent::Exited(_));
+        if events.send(Ok(event)).await.is_err() || over {
+            return End::Done;
         }
     }
 }

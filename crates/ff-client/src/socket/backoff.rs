@@ -9,7 +9,8 @@ const FIRST: Duration = Duration::from_millis(100);
 const STEADY: Duration = Duration::from_secs(10);
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Delays that double, and an end to trying: about [`Backoff::GIVE_UP`] of waiting.
+/// Delays that double, and an end to trying: about [`Backoff::GIVE_UP`] of waiting. That is a
+/// night: what was left open in the evening is there in the morning.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     attempts: u32,
@@ -18,7 +19,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     /// Sum of the delays after which we give up.
-    pub(crate) const GIVE_UP: Duration = Duration::from_secs(600);
+    pub(crate) const GIVE_UP: Duration = Duration::from_secs(12 * 3600);
 
     /// The delay before the next attempt; `None` when it is enough.
     pub(crate) fn next(&mut self) -> Option<Duration> {
@@ -69,6 +70,6 @@ mod tests {
         assert_eq!(backoff.next(), Some(FIRST * 2));
         let rest: Vec<_> = std::iter::from_fn(|| backoff.next()).collect();
         assert!(rest.iter().all(|delay| *delay <= LONGEST));
-        assert!((100..200).contains(&rest.len()), "{}", rest.len());
+        assert!((8_000..9_000).contains(&rest.len()), "{}", rest.len());
     }
 }

@@ -19,9 +19,9 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite;
 
 /// Time between our pings.
-pub(crate) const PING: Duration = Duration::from_secs(20);
+pub(crate) const PING: Duration = Duration::from_secs(10);
 /// Longest silence of the peer, which answers pings.
-pub(crate) const SILENCE: Duration = Duration::from_secs(60);
+pub(crate) const SILENCE: Duration = Duration::from_secs(25);
 /// Longest time the peer may take to accept a message.
 pub(crate) const WRITE: Duration = Duration::from_secs(60);
 

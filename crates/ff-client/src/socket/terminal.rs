@@ -1,6 +1,7 @@
 //! The terminal socket: one task owns it, over any number of connections.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ff_protocol::TerminalId;
@@ -12,7 +13,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::attached::{self, apply, lock};
 use super::backoff::Backoff;
-use super::track::{TerminalEvent, Track};
+use super::track::{PIECE, TerminalEvent, Track};
 use super::{End, WsStream};
 use crate::engine::{EngineClient, TerminalPlace};
 use crate::error::{ClientError, Result};
@@ -20,6 +21,9 @@ use crate::http::{Http, WAKE};
 
 /// Events waiting for their reader; when it is slow the server is slowed down.
 const EVENTS: usize = 64;
+/// Longest wait for a connection when there was one before. It may go into the void, so the next
+/// is not put off for long; a VM that has to wake does so meanwhile.
+const AGAIN: Duration = Duration::from_secs(15);
 /// Pieces of input waiting for the socket.
 const COMMANDS: usize = 64;
 
@@ -28,9 +32,12 @@ const COMMANDS: usize = 64;
 pub struct TerminalOptions {
     /// Size of the viewer's window.
     pub size: Size,
-    /// Where to go on: incarnation and offset of the next output byte, from an earlier viewing.
-    /// Without it the server sends what it keeps.
+    /// Where to go on: incarnation and offset of the next output byte, from an earlier viewing,
+    /// or the terminal's own incarnation and 0 for all that is kept from its beginning. Without
+    /// it the screen is drawn first.
     pub from: Option<(String, u64)>,
+    /// Only watch: input is refused, and the window's size does not count.
+    pub read_only: bool,
 }
 
 /// A viewer of a terminal. It comes back after a lost connection without losing or repeating
@@ -44,7 +51,10 @@ pub struct TerminalSocket {
 
 /// The way in to a terminal; clones are cheap.
 #[derive(Debug, Clone)]
-pub struct TerminalInput(mpsc::Sender<Command>);
+pub struct TerminalInput {
+    commands: mpsc::Sender<Command>,
+    read_only: bool,
+}
 
 /// What a viewer does.
 #[derive(Debug)]
@@ -56,12 +66,23 @@ pub(super) enum Command {
 }
 
 impl TerminalInput {
-    /// Types bytes. Waits while too much is not yet acknowledged.
+    /// Types bytes, however many. Waits while too much is not yet acknowledged.
     ///
     /// # Errors
-    /// The terminal is over.
+    /// The terminal is over, or is only watched.
     pub async fn send(&self, bytes: impl Into<Bytes>) -> Result<()> {
-        self.command(Command::Input(bytes.into())).await
+        if self.read_only {
+            return Err(ClientError::Closed {
+                code: ff_protocol::close::POLICY,
+                reason: "this viewer only watches".into(),
+            });
+        }
+        let mut bytes = bytes.into();
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(PIECE));
+            self.command(Command::Input(piece)).await?;
+        }
+        Ok(())
     }
 
     /// Tells the size of the viewer's window.
@@ -73,7 +94,8 @@ impl TerminalInput {
     }
 
     async fn command(&self, command: Command) -> Result<()> {
-        self.0.send(command).await.map_err(|_| ClientError::Closed {
+        let sent = self.commands.send(command).await;
+        sent.map_err(|_| ClientError::Closed {
             code: ff_protocol::close::DONE,
             reason: "the terminal is over".into(),
         })
@@ -109,14 +131,23 @@ impl EngineClient {
         let (events, events_out) = mpsc::channel(EVENTS);
         let (commands_in, commands) = mpsc::channel(COMMANDS);
         let stop = CancellationToken::new();
+        let read_only = options.read_only;
+        let watching = if read_only { "&readonly=true" } else { "" };
         let mut owner = Owner {
             http: self.http.clone(),
-            path: format!("{}/{terminal}/socket?viewer={viewer}", place.path()),
-            track: Arc::new(Mutex::new(Track::new(options.size, options.from))),
+            path: format!(
+                "{}/{terminal}/socket?viewer={viewer}{watching}",
+                place.path()
+            ),
+            track: Arc::new(Mutex::new(Track::new(
+                options.size,
+                options.from,
+                read_only,
+            ))),
             events,
             commands,
         };
-        let first = owner.dial().await?;
+        let first = owner.dial(WAKE).await?;
         let stopped = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -126,7 +157,10 @@ impl EngineClient {
         });
         Ok(TerminalSocket {
             events: events_out,
-            input: TerminalInput(commands_in),
+            input: TerminalInput {
+                commands: commands_in,
+                read_only,
+            },
             _end: stop.drop_guard(),
         })
     }
@@ -141,13 +175,13 @@ struct Owner {
 }
 
 impl Owner {
-    async fn dial(&self) -> Result<WsStream> {
+    async fn dial(&self, deadline: Duration) -> Result<WsStream> {
         let from = lock(&self.track).from();
         let path = match from {
             Some(from) => format!("{}&from={from}", self.path),
             None => self.path.clone(),
         };
-        self.http.dial(&path, HeaderMap::new(), WAKE).await
+        self.http.dial(&path, HeaderMap::new(), deadline).await
     }
 
     async fn run(&mut self, first: WsStream) {
@@ -156,7 +190,7 @@ impl Owner {
         loop {
             let end = match socket.take() {
                 Some(socket) => backoff.watch(self.connection(socket)).await,
-                None => match self.dial().await {
+                None => match self.dial(AGAIN).await {
                     Ok(fresh) => {
                         socket = Some(fresh);
                         continue;

@@ -4,12 +4,14 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use ff_protocol::terminal::{ClientControl, ServerControl, Size, decode_frame, encode_frame};
+use ff_protocol::terminal::{
+    ClientControl, Exit, HEADER_LEN, ServerControl, Size, decode_frame, encode_frame,
+};
 
 /// Input kept until it is acknowledged, in bytes; beyond it, input waits.
 const UNACKED: usize = 256 << 10;
 /// Largest piece of input in one frame, in bytes.
-const PIECE: usize = 16 << 10;
+pub(crate) const PIECE: usize = 16 << 10;
 
 /// What happens at a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +27,27 @@ pub enum TerminalEvent {
     },
     /// Output, in order and without repetition.
     Output(Bytes),
-    /// Output that is no longer kept is missing here.
-    Skipped,
+    /// A piece of what draws the whole screen anew; no part of the output, some of which may be
+    /// missing before it. Whatever the screen was in the middle of, the first piece ends it.
+    Redraw(Bytes),
+    /// The screen is drawn; output follows.
+    Live {
+        /// Offset of the next output byte.
+        offset: u64,
+    },
     /// The size changed.
     Resized(Size),
     /// The shell ended; nothing follows.
-    Exited(i32),
+    Exited(Exit),
     /// The connection was lost; another attempt follows.
     Reconnecting(String),
     /// The VM went to sleep; the next input wakes it.
     Suspended,
 }
+
+/// The server sent what cannot come there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Disorder(pub(crate) &'static str);
 
 /// A frame to send.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,49 +58,59 @@ pub(crate) enum Outgoing {
     Binary(Vec<u8>),
 }
 
+/// What the server is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// It has not said where we stand.
+    Unattached,
+    /// It sends output, if we have a place in it, or is about to draw the screen.
+    Live,
+    /// It draws the screen.
+    Drawing,
+}
+
 /// The viewer's state.
 #[derive(Debug)]
 pub(crate) struct Track {
     incarnation: Option<String>,
-    /// Offset of the next output byte.
-    output: u64,
+    /// Offset of the next output byte; none while the screen is not what the output makes it.
+    output: Option<u64>,
     /// Offset of the first byte in `unacked`.
     acked: u64,
     unacked: VecDeque<u8>,
     /// How many of `unacked` were sent on this connection.
     sent: usize,
-    attached: bool,
+    phase: Phase,
     size: Size,
     size_sent: bool,
+    read_only: bool,
 }
 
 impl Track {
-    pub(crate) fn new(size: Size, from: Option<(String, u64)>) -> Self {
-        let (incarnation, output) = match from {
-            Some((incarnation, output)) => (Some(incarnation), output),
-            None => (None, 0),
-        };
+    pub(crate) fn new(size: Size, from: Option<(String, u64)>, read_only: bool) -> Self {
+        let (incarnation, output) = from.unzip();
         Self {
             incarnation,
             output,
             acked: 0,
             unacked: VecDeque::new(),
             sent: 0,
-            attached: false,
+            phase: Phase::Unattached,
             size,
             size_sent: false,
+            read_only,
         }
     }
 
-    /// `INCARNATION:OFFSET` to connect with, once there was a connection.
+    /// `INCARNATION:OFFSET` to connect with, where the output has been seen up to somewhere.
     pub(crate) fn from(&self) -> Option<String> {
-        let incarnation = self.incarnation.as_ref()?;
-        Some(format!("{incarnation}:{}", self.output))
+        let (incarnation, output) = (self.incarnation.as_ref()?, self.output?);
+        Some(format!("{incarnation}:{output}"))
     }
 
     /// The connection is gone.
     pub(crate) fn disconnected(&mut self) {
-        self.attached = false;
+        self.phase = Phase::Unattached;
         self.size_sent = false;
         self.sent = 0;
     }
@@ -109,10 +131,10 @@ impl Track {
 
     /// The next frame to send; nothing before the server has said where we stand.
     pub(crate) fn next_frame(&mut self) -> Option<Outgoing> {
-        if !self.attached {
+        if self.phase == Phase::Unattached {
             return None;
         }
-        if !self.size_sent {
+        if !self.size_sent && !self.read_only {
             self.size_sent = true;
             let resize = ClientControl::Resize { size: self.size };
             return serde_json::to_string(&resize).ok().map(Outgoing::Text);
@@ -122,87 +144,124 @@ impl Track {
             return None;
         }
         let piece: Vec<u8> = self.unacked.range(self.sent..end).copied().collect();
-        let frame = encode_frame(self.acked + self.sent as u64, &piece);
+        let frame = encode_frame(self.acked.wrapping_add(self.sent as u64), &piece);
         self.sent = end;
         Some(Outgoing::Binary(frame))
     }
 
     /// A text frame came.
-    pub(crate) fn control(&mut self, control: ServerControl) -> Vec<TerminalEvent> {
-        match control {
-            ServerControl::Attached {
-                incarnation,
-                offset,
-                input_offset,
-                size,
-            } => self.attach(incarnation, offset, input_offset, size),
-            ServerControl::Skipped { offset } => {
-                self.output = offset;
-                vec![TerminalEvent::Skipped]
+    pub(crate) fn control(
+        &mut self,
+        control: ServerControl,
+    ) -> Result<Option<TerminalEvent>, Disorder> {
+        if let ServerControl::Attached {
+            incarnation,
+            offset,
+            input_offset,
+            size,
+        } = control
+        {
+            return match self.phase {
+                Phase::Unattached => Ok(Some(self.attach(incarnation, offset, input_offset, size))),
+                _ => Err(Disorder("it attached twice")),
+            };
+        }
+        if self.phase == Phase::Unattached {
+            return Err(Disorder("it did not attach first"));
+        }
+        match (control, self.phase) {
+            // The output before a redraw may end in the middle, so there is no way back to it.
+            (ServerControl::Redraw, Phase::Live) => {
+                self.output = None;
+                self.phase = Phase::Drawing;
+                Ok(None)
             }
-            ServerControl::Ack { offset } => {
-                self.ack(offset);
-                Vec::new()
+            (ServerControl::Live { offset }, Phase::Drawing) => {
+                self.output = Some(offset);
+                self.phase = Phase::Live;
+                Ok(Some(TerminalEvent::Live { offset }))
             }
-            ServerControl::Size { size } => vec![TerminalEvent::Resized(size)],
-            ServerControl::Exited { code } => vec![TerminalEvent::Exited(code)],
+            (ServerControl::Ack { offset }, _) => self.ack(offset).map(|()| None),
+            (ServerControl::Size { size }, _) => Ok(Some(TerminalEvent::Resized(size))),
+            (ServerControl::Exited(exit), Phase::Live) if self.output.is_some() => {
+                Ok(Some(TerminalEvent::Exited(exit)))
+            }
+            _ => Err(Disorder("a control frame is out of order")),
         }
     }
 
-    /// A binary frame came; `None` if it is none of ours.
-    pub(crate) fn output(&mut self, frame: &Bytes) -> Option<Vec<TerminalEvent>> {
-        let (offset, bytes) = decode_frame(frame)?;
-        let mut events = Vec::new();
-        if offset > self.output {
-            events.push(TerminalEvent::Skipped);
-            self.output = offset;
+    /// A binary frame came.
+    pub(crate) fn output(&mut self, frame: &Bytes) -> Result<Option<TerminalEvent>, Disorder> {
+        let (offset, bytes) = decode_frame(frame).ok_or(Disorder("a frame has no offset"))?;
+        match (self.phase, self.output) {
+            (Phase::Unattached, _) => Err(Disorder("it did not attach first")),
+            (Phase::Drawing, _) => Ok(Some(TerminalEvent::Redraw(frame.slice(HEADER_LEN..)))),
+            (Phase::Live, Some(next)) => {
+                let end = offset
+                    .checked_add(bytes.len() as u64)
+                    .filter(|_| offset <= next)
+                    .ok_or(Disorder("output is missing"))?;
+                if end <= next {
+                    return Ok(None);
+                }
+                let known = usize::try_from(next - offset).unwrap_or(usize::MAX);
+                self.output = Some(end);
+                Ok(Some(TerminalEvent::Output(
+                    frame.slice(HEADER_LEN + known..),
+                )))
+            }
+            (Phase::Live, None) => Err(Disorder("output without a place")),
         }
-        let known = usize::try_from(self.output - offset).unwrap_or(usize::MAX);
-        if known < bytes.len() {
-            self.output = offset + bytes.len() as u64;
-            events.push(TerminalEvent::Output(frame.slice_ref(&bytes[known..])));
-        }
-        Some(events)
     }
 
     fn attach(
         &mut self,
         incarnation: String,
-        offset: u64,
+        offset: Option<u64>,
         input_offset: u64,
         size: Size,
-    ) -> Vec<TerminalEvent> {
+    ) -> TerminalEvent {
         let before = self.incarnation.replace(incarnation.clone());
         let same = before.as_ref() == Some(&incarnation);
-        let resumed = same && offset <= self.output;
+        let resumed = same && offset.is_some_and(|offset| self.output >= Some(offset));
         if !resumed {
             self.output = offset;
         }
+        self.phase = Phase::Live;
         if before.is_some() && !same {
             // Keys pressed for one program must not reach another.
             self.unacked.clear();
-        } else if same && input_offset > self.acked {
-            self.ack(input_offset);
+        } else if same {
+            let taken = input_offset.saturating_sub(self.acked);
+            let taken = usize::try_from(taken).unwrap_or(usize::MAX);
+            self.unacked.drain(..taken.min(self.unacked.len()));
         }
         self.acked = input_offset;
         self.sent = 0;
-        self.attached = true;
-        vec![TerminalEvent::Attached {
+        TerminalEvent::Attached {
             incarnation,
             size,
             resumed,
-        }]
+        }
     }
 
-    fn ack(&mut self, offset: u64) {
+    fn ack(&mut self, offset: u64) -> Result<(), Disorder> {
+        // One that was on its way when we attached may be older.
         let taken = usize::try_from(offset.saturating_sub(self.acked)).unwrap_or(usize::MAX);
-        let taken = taken.min(self.unacked.len());
+        if taken > self.sent {
+            return Err(Disorder("it took what was not sent"));
+        }
         self.unacked.drain(..taken);
-        self.sent = self.sent.saturating_sub(taken);
+        self.sent -= taken;
         self.acked += taken as u64;
+        Ok(())
     }
 }
 
 #[cfg(test)]
 #[path = "track_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "track_fuzz.rs"]
+mod fuzz;

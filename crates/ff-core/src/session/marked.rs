@@ -1,10 +1,11 @@
 //! Processes a session started, found by a mark in their environment.
 
-use std::fs;
 use std::time::Duration;
 
 use ff_protocol::SessionId;
-use rustix::process::{Pid, Signal, getpid, kill_process};
+use rustix::process::{Signal, kill_process};
+
+use crate::processes;
 
 /// Environment variable that carries the session's id into everything its CLI starts.
 pub(super) const VARIABLE: &str = "FF_SESSION_ID";
@@ -30,29 +31,16 @@ pub(super) async fn kill(session: &SessionId) {
 }
 
 fn kill_once(mark: &[u8]) -> usize {
-    let found = marked(mark);
+    let found = processes::numbers();
+    let found: Vec<_> = found
+        .into_iter()
+        .filter(|&pid| processes::carries(pid, mark))
+        .collect();
     for &pid in &found {
         // One that ended meanwhile is as good as killed.
         let _ = kill_process(pid, Signal::KILL);
     }
     found.len()
-}
-
-fn marked(mark: &[u8]) -> Vec<Pid> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
-        .filter(|&pid| pid != getpid() && carries(pid, mark))
-        .collect()
-}
-
-// A zombie's environment reads as empty, so only the living are found.
-fn carries(pid: Pid, mark: &[u8]) -> bool {
-    let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
-    environment.is_ok_and(|bytes| bytes.split(|&byte| byte == 0).any(|entry| entry == mark))
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use ff_protocol::{ErrorCode, TerminalId};
 
+use super::viewers;
 use crate::error::{Error, Result};
 
-/// Viewers whose input offsets are remembered.
-const REMEMBERED: usize = 64;
+/// Viewers whose input offsets are remembered: more than may be attached.
+const REMEMBERED: usize = viewers::MOST + 56;
 
 #[derive(Debug)]
 struct Stream {
@@ -37,12 +39,13 @@ impl Inputs {
     ///
     /// # Errors
     /// `invalid` when bytes before it are missing.
-    pub(super) fn take<'b>(
+    pub(super) fn take(
         &mut self,
         viewer: &TerminalId,
         offset: u64,
-        bytes: &'b [u8],
-    ) -> Result<&'b [u8]> {
+        bytes: impl Into<Bytes>,
+    ) -> Result<Bytes> {
+        let mut bytes = bytes.into();
         let mut stream = self.forget(viewer);
         let taken = stream.taken;
         let fresh = match taken.checked_sub(offset) {
@@ -50,9 +53,9 @@ impl Inputs {
                 let known = usize::try_from(known)
                     .unwrap_or(usize::MAX)
                     .min(bytes.len());
-                &bytes[known..]
+                bytes.split_off(known)
             }
-            None => &[],
+            None => Bytes::new(),
         };
         stream.taken += fresh.len() as u64;
         self.streams.push_back(stream);
@@ -104,9 +107,9 @@ mod tests {
     #[test]
     fn a_byte_is_taken_once() {
         let (mut inputs, viewer) = (Inputs::default(), TerminalId::generate());
-        assert_eq!(inputs.take(&viewer, 0, b"abc").unwrap(), b"abc");
-        assert_eq!(inputs.take(&viewer, 0, b"abc").unwrap(), b"");
-        assert_eq!(inputs.take(&viewer, 1, b"bcde").unwrap(), b"de");
+        assert_eq!(inputs.take(&viewer, 0, &b"abc"[..]).unwrap(), "abc");
+        assert_eq!(inputs.take(&viewer, 0, &b"abc"[..]).unwrap(), "");
+        assert_eq!(inputs.take(&viewer, 1, &b"bcde"[..]).unwrap(), "de");
         assert_eq!(inputs.taken(&viewer), 5);
         assert_eq!(inputs.written(&viewer), 0);
         inputs.wrote(&viewer, 3);
@@ -116,27 +119,30 @@ mod tests {
     #[test]
     fn missing_input_is_refused_and_changes_nothing() {
         let (mut inputs, viewer) = (Inputs::default(), TerminalId::generate());
-        inputs.take(&viewer, 0, b"ab").unwrap();
+        inputs.take(&viewer, 0, &b"ab"[..]).unwrap();
         assert_eq!(
-            inputs.take(&viewer, 3, b"x").unwrap_err().code(),
+            inputs.take(&viewer, 3, &b"x"[..]).unwrap_err().code(),
             ErrorCode::Invalid
         );
         assert_eq!(
-            inputs.take(&viewer, u64::MAX, b"x").unwrap_err().code(),
+            inputs
+                .take(&viewer, u64::MAX, &b"x"[..])
+                .unwrap_err()
+                .code(),
             ErrorCode::Invalid
         );
-        assert_eq!(inputs.take(&viewer, 2, b"c").unwrap(), b"c");
+        assert_eq!(inputs.take(&viewer, 2, &b"c"[..]).unwrap(), "c");
     }
 
     #[test]
     fn viewers_are_apart_and_only_the_recent_ones_remembered() {
         let mut inputs = Inputs::default();
         let (old, busy) = (TerminalId::generate(), TerminalId::generate());
-        inputs.take(&old, 0, b"1234").unwrap();
-        inputs.take(&busy, 0, b"x").unwrap();
+        inputs.take(&old, 0, &b"1234"[..]).unwrap();
+        inputs.take(&busy, 0, &b"x"[..]).unwrap();
         for _ in 0..REMEMBERED - 1 {
-            inputs.take(&TerminalId::generate(), 0, b"y").unwrap();
-            inputs.take(&busy, 0, b"x").unwrap();
+            inputs.take(&TerminalId::generate(), 0, &b"y"[..]).unwrap();
+            inputs.take(&busy, 0, &b"x"[..]).unwrap();
         }
         assert_eq!((inputs.taken(&old), inputs.taken(&busy)), (0, 1));
         assert_eq!(inputs.streams.len(), REMEMBERED);

@@ -1,19 +1,26 @@
 //! Terminals: PTYs with a login shell that outlive their viewers.
 //!
-//! Each has one owner task. Its output is numbered and kept in a ring of 1 MiB, from which every
-//! viewer reads at its own pace; a slow one misses bytes and is told so, and stops nobody.
+//! Each has one owner task. Its output is numbered and the end of it kept in a ring, from which
+//! every viewer reads at its own pace; one that is too slow is shown the whole screen anew, and
+//! stops nobody.
 
+mod config;
+mod handle;
 mod input;
+pub mod model;
+mod names;
 mod owner;
+mod picture;
 mod ring;
 mod screen;
 mod shell;
 mod sizes;
+mod tree;
 mod viewer;
+mod viewers;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,18 +30,18 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::owner::{Owner, Typed};
+pub use self::config::TerminalConfig;
+pub use self::handle::TerminalHandle;
+use self::names::Names;
+use self::owner::Owner;
 use self::screen::Screen;
-pub use self::viewer::{Attached, ViewerEvent, ViewerInput, ViewerOutput};
+pub use self::viewer::{Attach, Attached, ViewerEvent, ViewerInput, ViewerOutput};
 use crate::clock;
 use crate::error::{Error, Result};
 
-/// Terminals whose shell runs.
-const LIVE: usize = 20;
 /// Terminals whose shell has ended and that are still listed.
 const ENDED_KEPT: usize = 20;
 const ENDED_KEPT_FOR: Duration = Duration::from_secs(600);
-const LONGEST_NAME: usize = 100;
 const TYPED_QUEUE: usize = 16;
 const CLOSE: Duration = Duration::from_secs(10);
 
@@ -42,9 +49,10 @@ const CLOSE: Duration = Duration::from_secs(10);
 #[derive(Clone)]
 pub struct Terminals {
     home: PathBuf,
+    config: TerminalConfig,
     all: Arc<Mutex<HashMap<TerminalId, TerminalHandle>>>,
+    names: Names,
     slots: Arc<Semaphore>,
-    numbers: Arc<AtomicU64>,
     owners: TaskTracker,
     stop: CancellationToken,
     input: InputNote,
@@ -64,19 +72,6 @@ impl InputNote {
     }
 }
 
-/// One terminal. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct TerminalHandle {
-    info: Arc<Terminal>,
-    incarnation: Arc<str>,
-    screen: Arc<Screen>,
-    typed: mpsc::Sender<Typed>,
-    close: CancellationToken,
-    attachments: Arc<AtomicU64>,
-    input: InputNote,
-    shell: Option<u32>,
-}
-
 /// The login shell of an open terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shell {
@@ -90,12 +85,13 @@ pub struct Shell {
 
 impl Terminals {
     /// No terminals yet; shells get this home directory.
-    pub fn new(home: &Path) -> Self {
+    pub fn new(home: &Path, config: TerminalConfig) -> Self {
         Self {
             home: home.to_owned(),
+            config,
             all: Arc::default(),
-            slots: Arc::new(Semaphore::new(LIVE)),
-            numbers: Arc::default(),
+            names: Names::default(),
+            slots: Arc::new(Semaphore::new(config.open)),
             owners: TaskTracker::new(),
             stop: CancellationToken::new(),
             input: InputNote::default(),
@@ -105,8 +101,8 @@ impl Terminals {
     /// Opens a terminal in a directory.
     ///
     /// # Errors
-    /// `invalid` for a bad name or size, `conflict` when there is no such directory,
-    /// `limit_reached` when 20 are open or the system has no process left.
+    /// `invalid` for a bad name or size, `conflict` when there is no such directory or the name
+    /// is in use there, `limit_reached` when too many are open or the system has no process left.
     pub async fn create(
         &self,
         cwd: PathBuf,
@@ -114,13 +110,7 @@ impl Terminals {
         create: CreateTerminal,
     ) -> Result<Terminal> {
         let size = sizes::check(create.size)?;
-        let name = match create.name {
-            Some(name) => checked_name(&name)?,
-            None => format!(
-                "terminal {}",
-                self.numbers.fetch_add(1, Ordering::Relaxed) + 1
-            ),
-        };
+        let name = self.names.take(workspace.as_ref(), create.name)?;
         if self.stop.is_cancelled() {
             return Err(Error::refused(
                 ErrorCode::ShuttingDown,
@@ -135,35 +125,47 @@ impl Terminals {
             return Err(Error::refused(ErrorCode::Conflict, detail));
         }
         let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() else {
-            let detail = format!("{LIVE} terminals are open");
+            let detail = format!(
+                "{} terminals are open, and no more may be",
+                self.config.open
+            );
             return Err(Error::refused(ErrorCode::LimitReached, detail).hint("close one of them"));
         };
-        let (pty, child) = shell::start(&self.home, &cwd, size)?;
-        let info = Terminal {
-            id: TerminalId::generate(),
-            name,
-            workspace_id: workspace,
-            size,
-            exit_code: None,
-            created_at: clock::now(),
-        };
+        let id = TerminalId::generate();
+        let (pty, child) = shell::start(&id, &self.home, &cwd, size)?;
         let (typed, receiver) = mpsc::channel(TYPED_QUEUE);
         let handle = TerminalHandle {
-            info: Arc::new(info),
+            id: id.clone(),
+            workspace,
+            created_at: clock::now(),
             incarnation: uuid::Uuid::new_v4().to_string().into(),
-            screen: Arc::new(Screen::new(size)),
+            screen: Arc::new(Screen::new(name, size, &self.config)),
             typed,
             close: self.stop.child_token(),
-            attachments: Arc::default(),
             input: self.input.clone(),
             shell: child.id(),
         };
         let (screen, close) = (Arc::clone(&handle.screen), handle.close.clone());
-        let owner = Owner::new(screen, pty, child, receiver, close, slot);
+        let owner = Owner::new(id.clone(), screen, (pty, child), receiver, close, slot);
         let terminal = handle.describe();
-        self.lock().insert(terminal.id.clone(), handle);
+        self.lock().insert(id, handle);
         self.owners.spawn(owner.run());
         Ok(terminal)
+    }
+
+    /// Gives a terminal another name.
+    ///
+    /// # Errors
+    /// `not_found` when there is none, `invalid` for a bad name, `conflict` when another one of
+    /// its place has it.
+    pub fn rename(&self, id: &TerminalId, name: String) -> Result<Terminal> {
+        let handle = self.get(id).ok_or_else(|| unknown(id))?;
+        let name = names::checked(&name)?;
+        if handle.screen.look().name.text() != name {
+            let name = self.names.take(handle.workspace.as_ref(), Some(name))?;
+            handle.screen.change(|state| state.rename(name));
+        }
+        Ok(handle.describe())
     }
 
     /// Terminals of a workspace, or those in the home directory; oldest first. Those that ended
@@ -172,7 +174,7 @@ impl Terminals {
         let all = self.lock();
         let mut wanted: Vec<Terminal> = all
             .values()
-            .filter(|handle| handle.info.workspace_id.as_ref() == workspace)
+            .filter(|handle| handle.workspace.as_ref() == workspace)
             .map(TerminalHandle::describe)
             .collect();
         wanted.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
@@ -193,7 +195,7 @@ impl Terminals {
         let handle = self.get(id).ok_or_else(|| unknown(id))?;
         handle.close.cancel();
         let mut changes = handle.screen.changes();
-        let ended = changes.wait_for(|()| handle.screen.look().exited.is_some());
+        let ended = changes.wait_for(|()| !handle.runs());
         match tokio::time::timeout(CLOSE, ended).await {
             Ok(_) => Ok(()),
             Err(_) => Err(Error::refused(
@@ -217,12 +219,10 @@ impl Terminals {
     /// The login shells that run.
     pub fn shells(&self) -> Vec<Shell> {
         let shell = |handle: &TerminalHandle| {
-            let runs = handle.screen.look().exited.is_none();
-            let pid = handle.shell.filter(|_| runs)?;
-            let (terminal, name) = (handle.info.id.clone(), handle.info.name.clone());
+            let pid = handle.shell.filter(|_| handle.runs())?;
             Some(Shell {
-                terminal,
-                name,
+                terminal: handle.id.clone(),
+                name: handle.screen.look().name.text().to_owned(),
                 pid,
             })
         };
@@ -253,58 +253,6 @@ impl Terminals {
     }
 }
 
-impl TerminalHandle {
-    /// The terminal as the API shows it.
-    pub fn describe(&self) -> Terminal {
-        let state = self.screen.look();
-        Terminal {
-            size: state.sizes.current(),
-            exit_code: state.exited.map(|(code, _)| code),
-            ..Terminal::clone(&self.info)
-        }
-    }
-
-    /// Attaches a viewer. With a place of this incarnation it goes on from there, else from the
-    /// oldest output kept.
-    pub fn attach(
-        &self,
-        viewer: TerminalId,
-        from: Option<(&str, u64)>,
-    ) -> (Attached, ViewerOutput, ViewerInput) {
-        let changes = self.screen.changes();
-        let state = self.screen.look();
-        let asked = from.filter(|(incarnation, _)| **incarnation == *self.incarnation);
-        let kept = state.ring.start()..=state.ring.end();
-        let offset = asked
-            .map(|(_, offset)| offset)
-            .filter(|offset| kept.contains(offset));
-        let attached = Attached {
-            incarnation: self.incarnation.to_string(),
-            offset: offset.unwrap_or(state.ring.start()),
-            input_offset: state.inputs.taken(&viewer),
-            size: state.sizes.current(),
-        };
-        let acked = attached.input_offset.min(state.inputs.written(&viewer));
-        drop(state);
-        let output = ViewerOutput {
-            screen: Arc::clone(&self.screen),
-            changes,
-            viewer: viewer.clone(),
-            offset: attached.offset,
-            acked,
-            size: attached.size,
-        };
-        let input = ViewerInput {
-            screen: Arc::clone(&self.screen),
-            typed: self.typed.clone(),
-            viewer,
-            attachment: self.attachments.fetch_add(1, Ordering::Relaxed),
-            note: self.input.clone(),
-        };
-        (attached, output, input)
-    }
-}
-
 fn forget_ended(all: &mut HashMap<TerminalId, TerminalHandle>) {
     let now = clock::now();
     let mut ended: Vec<(Timestamp, TerminalId)> = all
@@ -322,15 +270,6 @@ fn forget_ended(all: &mut HashMap<TerminalId, TerminalHandle>) {
 
 fn unknown(id: &TerminalId) -> Error {
     Error::refused(ErrorCode::NotFound, format!("there is no terminal {id}"))
-}
-
-fn checked_name(name: &str) -> Result<String> {
-    let name = name.trim();
-    if (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.contains(char::is_control) {
-        return Ok(name.to_owned());
-    }
-    let detail = format!("a terminal's name has 1 to {LONGEST_NAME} characters");
-    Err(Error::refused(ErrorCode::Invalid, detail))
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 
 /// What a ring gives from an offset.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece {
-    /// Bytes from that offset on.
-    Bytes(Vec<u8>),
-    /// That offset is no longer kept; this is the oldest one that is.
-    Gone(u64),
+pub(super) enum Piece<'r> {
+    /// Bytes from that offset on, in two parts.
+    Bytes(&'r [u8], &'r [u8]),
+    /// That offset is no longer kept.
+    Gone,
     /// There is nothing yet.
     Nothing,
 }
@@ -31,78 +31,107 @@ impl Ring {
         }
     }
 
-    /// Offset of the oldest byte kept.
-    pub(super) fn start(&self) -> u64 {
-        self.start
-    }
-
     /// Offset after the newest byte.
     pub(super) fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
 
+    /// Whether everything from this offset on is kept.
+    pub(super) fn keeps(&self, offset: u64) -> bool {
+        (self.start..=self.end()).contains(&offset)
+    }
+
     /// Appends, and forgets the oldest bytes beyond the capacity.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend(bytes);
-        let over = self.bytes.len().saturating_sub(self.capacity);
+        let end = self.end() + bytes.len() as u64;
+        let kept = &bytes[bytes.len().saturating_sub(self.capacity)..];
+        let over = (self.bytes.len() + kept.len()).saturating_sub(self.capacity);
+        // Before it grows, so that it never takes more than its capacity.
         self.bytes.drain(..over);
-        self.start += over as u64;
+        self.bytes.extend(kept);
+        self.start = end - self.bytes.len() as u64;
     }
 
     /// At most `most` bytes from `offset` on.
-    pub(super) fn read(&self, offset: u64, most: usize) -> Piece {
-        if offset < self.start {
-            return Piece::Gone(self.start);
-        }
-        let skip = usize::try_from(offset - self.start).unwrap_or(usize::MAX);
+    pub(super) fn read(&self, offset: u64, most: usize) -> Piece<'_> {
+        let Some(skip) = offset.checked_sub(self.start) else {
+            return Piece::Gone;
+        };
+        let skip = usize::try_from(skip).unwrap_or(usize::MAX);
         if skip >= self.bytes.len() {
             return Piece::Nothing;
         }
-        let end = self.bytes.len().min(skip.saturating_add(most));
-        Piece::Bytes(self.bytes.range(skip..end).copied().collect())
+        let (first, second) = self.bytes.as_slices();
+        let cut = |part: &'_ [u8], from: usize, most: usize| {
+            let from = from.min(part.len());
+            from..part.len().min(from.saturating_add(most))
+        };
+        let in_first = cut(first, skip, most);
+        let left = most - in_first.len();
+        let in_second = cut(second, skip.saturating_sub(first.len()), left);
+        Piece::Bytes(&first[in_first], &second[in_second])
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn bytes(text: &str) -> Piece {
-        Piece::Bytes(text.as_bytes().to_vec())
+    fn read(ring: &Ring, offset: u64, most: usize) -> Option<Vec<u8>> {
+        match ring.read(offset, most) {
+            Piece::Bytes(first, second) => Some([first, second].concat()),
+            Piece::Nothing => Some(Vec::new()),
+            Piece::Gone => None,
+        }
     }
 
     #[test]
     fn every_byte_keeps_its_number() {
         let mut ring = Ring::new(8);
         ring.push(b"abcde");
-        assert_eq!(ring.read(0, 100), bytes("abcde"));
-        assert_eq!(ring.read(3, 1), bytes("d"));
+        assert_eq!(read(&ring, 0, 100).unwrap(), b"abcde");
+        assert_eq!(read(&ring, 3, 1).unwrap(), b"d");
         ring.push(b"fghij");
-        assert_eq!((ring.start(), ring.end()), (2, 10));
-        assert_eq!(ring.read(2, 100), bytes("cdefghij"));
-        assert_eq!(ring.read(9, 100), bytes("j"));
+        assert_eq!(
+            (ring.keeps(1), ring.keeps(2), ring.end()),
+            (false, true, 10)
+        );
+        assert_eq!(read(&ring, 2, 100).unwrap(), b"cdefghij");
+        assert_eq!(read(&ring, 9, 100).unwrap(), b"j");
         assert_eq!(ring.read(10, 100), Piece::Nothing);
         assert_eq!(ring.read(u64::MAX, 1), Piece::Nothing);
+        assert!(ring.keeps(10) && !ring.keeps(11));
     }
 
     #[test]
-    fn what_is_gone_is_named() {
+    fn more_than_it_holds_at_once_leaves_the_end() {
         let mut ring = Ring::new(4);
         ring.push(b"0123456789");
-        assert_eq!(ring.read(0, 10), Piece::Gone(6));
-        assert_eq!(ring.read(5, 10), Piece::Gone(6));
-        assert_eq!(ring.read(6, 10), bytes("6789"));
+        assert_eq!(ring.read(5, 10), Piece::Gone);
+        assert_eq!(read(&ring, 6, 10).unwrap(), b"6789");
     }
 
-    #[test]
-    fn reading_in_pieces_gives_what_was_pushed() {
-        let mut ring = Ring::new(1 << 20);
-        let pushed: Vec<u8> = (0..300_000u32).map(|n| (n % 251) as u8).collect();
-        pushed.chunks(4095).for_each(|chunk| ring.push(chunk));
-        let mut read = Vec::new();
-        while let Piece::Bytes(piece) = ring.read(read.len() as u64, 1000) {
-            read.extend(piece);
+    proptest! {
+        #[test]
+        fn it_is_the_end_of_all_that_was_pushed(
+            pushes in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..40),
+            capacity in 1usize..64,
+            most in 1usize..50,
+        ) {
+            let (mut ring, mut all) = (Ring::new(capacity), Vec::new());
+            for push in pushes {
+                ring.push(&push);
+                all.extend(push);
+                let first = all.len().saturating_sub(capacity);
+                prop_assert_eq!(ring.end(), all.len() as u64);
+                for offset in 0..=all.len() {
+                    let wanted = (offset >= first).then(|| all[offset..all.len().min(offset + most)].to_vec());
+                    prop_assert_eq!(ring.keeps(offset as u64), wanted.is_some());
+                    prop_assert_eq!(read(&ring, offset as u64, most), wanted);
+                }
+            }
         }
-        assert_eq!(read, pushed);
     }
 }

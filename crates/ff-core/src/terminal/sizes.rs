@@ -7,7 +7,11 @@ use ff_protocol::terminal::Size;
 
 use crate::error::{Error, Result};
 
-const LARGEST: u16 = 2_000;
+/// Beyond any screen; the cells of a larger one would take too much memory.
+const LARGEST: Size = Size {
+    cols: 1_000,
+    rows: 500,
+};
 
 /// Sizes of the viewers that are attached.
 #[derive(Debug)]
@@ -56,10 +60,11 @@ impl Sizes {
 /// # Errors
 /// `invalid` when it has no room or is beyond all reason.
 pub(super) fn check(size: Size) -> Result<Size> {
-    if (1..=LARGEST).contains(&size.cols) && (1..=LARGEST).contains(&size.rows) {
+    let Size { cols, rows } = LARGEST;
+    if (1..=cols).contains(&size.cols) && (1..=rows).contains(&size.rows) {
         return Ok(size);
     }
-    let detail = format!("a terminal has 1 to {LARGEST} columns and rows");
+    let detail = format!("a terminal has 1 to {cols} columns and 1 to {rows} rows");
     Err(Error::refused(ErrorCode::Invalid, detail))
 }
 
@@ -86,12 +91,13 @@ mod tests {
 
     #[test]
     fn sizes_beyond_reason_are_refused() {
-        for (cols, rows) in [(0, 24), (80, 0), (2_001, 24), (80, u16::MAX)] {
+        for (cols, rows) in [(0, 24), (80, 0), (1_001, 24), (80, 501), (80, u16::MAX)] {
             assert_eq!(
                 check(size(cols, rows)).unwrap_err().code(),
                 ErrorCode::Invalid
             );
         }
-        assert_eq!(check(size(1, 2_000)).unwrap(), size(1, 2_000));
+        assert_eq!(check(size(1, 1)).unwrap(), size(1, 1));
+        assert_eq!(check(LARGEST).unwrap(), LARGEST);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ff_client::socket::{TerminalEvent, TerminalInput, TerminalSocket};
-use ff_core::terminal::{TerminalHandle, ViewerEvent, ViewerInput, ViewerOutput};
+use ff_core::terminal::{Attach, TerminalHandle, ViewerEvent, ViewerInput, ViewerOutput};
 use ff_protocol::TerminalId;
 use ff_protocol::terminal::Size;
 
@@ -50,7 +50,8 @@ impl Line {
     /// # Errors
     /// The size is beyond reason.
     pub fn here(terminal: &TerminalHandle, size: Size) -> anyhow::Result<Self> {
-        let (attached, output, viewer) = terminal.attach(TerminalId::generate(), None);
+        let (attached, output, viewer) =
+            terminal.attach(TerminalId::generate(), Attach::default())?;
         viewer.resize(size)?;
         let typed = AtomicU64::new(attached.input_offset);
         Ok(Self::Here(output, Arc::new(LocalInput { viewer, typed })))
@@ -114,27 +115,32 @@ impl LineInput {
 
 fn of_socket(event: TerminalEvent) -> Option<LineEvent> {
     match event {
-        TerminalEvent::Output(bytes) => Some(LineEvent::Output(bytes.to_vec())),
-        TerminalEvent::Exited(code) => Some(LineEvent::Exited(code)),
-        TerminalEvent::Skipped => Some(LineEvent::Note("older output is no longer kept".into())),
+        TerminalEvent::Output(bytes) | TerminalEvent::Redraw(bytes) => {
+            Some(LineEvent::Output(bytes.to_vec()))
+        }
+        TerminalEvent::Exited(exit) => Some(LineEvent::Exited(exit.code)),
         TerminalEvent::Reconnecting(why) => Some(LineEvent::Note(format!(
             "connection lost, trying again: {why}"
         ))),
         TerminalEvent::Suspended => Some(LineEvent::Note(
             "the VM went to sleep, and its programs ended; leave and open the terminal again to wake it".into(),
         )),
-        TerminalEvent::Attached { .. } | TerminalEvent::Resized(_) => None,
+        TerminalEvent::Attached { .. } | TerminalEvent::Live { .. } | TerminalEvent::Resized(_) => None,
     }
 }
 
 fn of_viewer(event: ViewerEvent) -> Option<LineEvent> {
     match event {
-        ViewerEvent::Output { bytes, .. } => Some(LineEvent::Output(bytes.to_vec())),
-        ViewerEvent::Exited { code } => Some(LineEvent::Exited(code)),
-        ViewerEvent::Skipped { .. } => {
-            Some(LineEvent::Note("older output is no longer kept".into()))
+        ViewerEvent::Output { bytes, .. } | ViewerEvent::Drawn { bytes } => {
+            Some(LineEvent::Output(bytes.to_vec()))
         }
-        ViewerEvent::Ack { .. } | ViewerEvent::Size { .. } => None,
+        ViewerEvent::Exited(exit) => Some(LineEvent::Exited(exit.code)),
+        ViewerEvent::Redraw
+        | ViewerEvent::Live { .. }
+        | ViewerEvent::Ack { .. }
+        | ViewerEvent::Size { .. }
+        // Nobody else attaches under an id that was made up here.
+        | ViewerEvent::Replaced => None,
     }
 }
 

@@ -99,7 +99,10 @@ async fn attached(
                 .context("opening a terminal")?
         }
     };
-    let options = TerminalOptions { size, from: None };
+    let options = TerminalOptions {
+        size,
+        ..Default::default()
+    };
     let socket = engine
         .attach(&place, &terminal.id, options)
         .await

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ff_core::terminal::{Terminals, ViewerEvent, ViewerInput, ViewerOutput};
+use ff_core::terminal::{
+    Attach, TerminalConfig, Terminals, ViewerEvent, ViewerInput, ViewerOutput,
+};
 use ff_protocol::TerminalId;
 use ff_protocol::terminal::{CreateTerminal, Size};
 
@@ -23,7 +25,7 @@ pub struct Person {
 
 impl Person {
     pub async fn sits_down(desktop: &Desktop) -> Self {
-        let terminals = Terminals::new(&desktop.path("home"));
+        let terminals = Terminals::new(&desktop.path("home"), TerminalConfig::default());
         let create = CreateTerminal {
             name: None,
             size: Size {
@@ -36,7 +38,11 @@ impl Person {
             .await
             .unwrap();
         let handle = terminals.get(&terminal.id).unwrap();
-        let (_, output, input) = handle.attach(TerminalId::generate(), None);
+        let attach = Attach {
+            from: Some((terminal.incarnation, 0)),
+            read_only: false,
+        };
+        let (_, output, input) = handle.attach(TerminalId::generate(), attach).unwrap();
         let mut person = Self {
             terminals,
             output,

@@ -22,6 +22,8 @@ const PING: Duration = Duration::from_secs(20);
 const SILENCE: Duration = Duration::from_secs(60);
 const WRITE: Duration = Duration::from_secs(60);
 const GOODBYE: Duration = Duration::from_secs(2);
+/// Of a close frame, in bytes (RFC 6455, 5.5).
+const LONGEST_REASON: usize = 123;
 
 /// An upgrade whose refusal is a problem like any other.
 pub(crate) struct Upgrade(WebSocketUpgrade);
@@ -187,9 +189,9 @@ pub(crate) async fn close_after(
     mut speaker: Speaker,
     mut listener: Listener,
     code: u16,
-    reason: &'static str,
+    reason: &str,
 ) {
-    debug_assert!(code >= close::DONE);
+    debug_assert!(code >= close::DONE && reason.len() <= LONGEST_REASON);
     let frame = CloseFrame {
         code,
         reason: reason.into(),

@@ -1,14 +1,18 @@
-//! `GET …/terminals/{terminal}/socket?from=INCARNATION:OFFSET&viewer=ID`: a viewer of a terminal.
-//! Frames as in [`ff_protocol::terminal`].
+//! `GET …/terminals/{terminal}/socket?from=INCARNATION:OFFSET&viewer=ID&readonly=true`: a viewer
+//! of a terminal. Frames as in [`ff_protocol::terminal`].
+//!
+//! A terminal that is not there, or an offset it has not reached, is told by a close code: a
+//! browser sees nothing else of a socket that does not come to be.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use ff_core::activity::{Permit, Permits};
-use ff_core::terminal::{TerminalHandle, ViewerEvent, ViewerInput, ViewerOutput};
-use ff_protocol::terminal::{ClientControl, ServerControl, decode_frame, encode_frame};
+use ff_core::terminal::{Attach, Attached, TerminalHandle, ViewerEvent, ViewerInput, ViewerOutput};
+use ff_protocol::terminal::{ClientControl, Exit, ServerControl, decode_frame, encode_frame};
 use ff_protocol::{ErrorCode, TerminalId, VmId, WorkspaceId, close};
 use serde::Deserialize;
 
@@ -26,6 +30,8 @@ const LARGEST_FRAME: usize = 1 << 20;
 pub(super) struct Params {
     from: Option<String>,
     viewer: Option<TerminalId>,
+    #[serde(default)]
+    readonly: bool,
 }
 
 pub(super) async fn in_workspace(
@@ -34,12 +40,8 @@ pub(super) async fn in_workspace(
     Query(params): Query<Params>,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    attach(
-        &engine,
-        find(&engine, Some(&workspace), &terminal)?,
-        params,
-        upgrade,
-    )
+    let found = find(&engine, Some(&workspace), &terminal);
+    attach(&engine, found, params, upgrade)
 }
 
 pub(super) async fn in_vm(
@@ -49,64 +51,98 @@ pub(super) async fn in_vm(
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     engine.check_vm(&vm)?;
-    attach(&engine, find(&engine, None, &terminal)?, params, upgrade)
+    attach(&engine, find(&engine, None, &terminal), params, upgrade)
 }
 
-/// Why a viewer's socket ends.
-type Goodbye = (u16, &'static str);
+/// Why a viewer's socket ends: a code of [`ff_protocol::close`] and the reason.
+struct Goodbye(u16, Cow<'static, str>);
+
+impl Goodbye {
+    fn new(code: u16, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self(code, reason.into())
+    }
+
+    fn ended(exit: Exit) -> Self {
+        Self::new(close::DONE, format!("the shell ended with {exit}"))
+    }
+
+    /// Of a viewer that was not let in.
+    fn refused(error: &ff_core::Error) -> Self {
+        let code = match error.code() {
+            ErrorCode::LimitReached => close::TRY_LATER,
+            _ => close::POLICY,
+        };
+        Self::new(code, error.problem().detail)
+    }
+}
 
 fn attach(
     engine: &Engine,
-    handle: TerminalHandle,
+    found: Result<TerminalHandle, ApiError>,
     params: Params,
     upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
     let core = engine.core().clone();
-    let from = params.from.as_deref().map(place).transpose()?;
-    let from = from.map(|(incarnation, offset)| (incarnation.to_owned(), offset));
     let viewer = params.viewer.unwrap_or_else(TerminalId::generate);
+    let attach = Attach {
+        from: params.from.as_deref().map(place).transpose()?,
+        read_only: params.readonly,
+    };
     let awake = core.awake().clone();
     Ok(open(
         upgrade,
         LARGEST_FRAME,
         awake,
         async move |mut speaker, mut listener| {
-            let from = from
-                .as_ref()
-                .map(|(incarnation, offset)| (incarnation.as_str(), *offset));
-            let (attached, output, input) = handle.attach(viewer, from);
-            drop(handle);
-            let attached = ServerControl::Attached {
-                incarnation: attached.incarnation,
-                offset: attached.offset,
-                input_offset: attached.input_offset,
-                size: attached.size,
+            let entered = match found {
+                Ok(handle) => handle
+                    .attach(viewer, attach)
+                    .map_err(|error| Goodbye::refused(&error)),
+                Err(_) => Err(Goodbye::new(
+                    close::NOT_FOUND,
+                    "there is no such terminal here",
+                )),
             };
-            if speaker.json(&attached).await.is_err() {
-                return;
-            }
             // Side by side: while the program takes no input, its output goes on.
-            let goodbye = tokio::select! {
-                goodbye = show(output, &mut speaker) => goodbye,
-                goodbye = type_in(input, core.permits(), &mut listener) => goodbye,
-                () = core.sessions().stopping() => Some((close::RESTART, "the engine is stopping")),
+            let goodbye = match entered {
+                Err(goodbye) => Some(goodbye),
+                Ok((attached, output, input)) => tokio::select! {
+                    goodbye = show(attached, output, &mut speaker) => goodbye,
+                    goodbye = type_in(input, core.permits(), &mut listener) => goodbye,
+                    () = core.sessions().stopping() => {
+                        Some(Goodbye::new(close::RESTART, "the engine is stopping"))
+                    }
+                },
             };
-            if let Some((code, reason)) = goodbye {
-                close_after(speaker, listener, code, reason).await;
+            if let Some(Goodbye(code, reason)) = goodbye {
+                close_after(speaker, listener, code, &reason).await;
             }
         },
     ))
 }
 
 /// Reads `INCARNATION:OFFSET`.
-fn place(text: &str) -> Result<(&str, u64), ApiError> {
+fn place(text: &str) -> Result<(String, u64), ApiError> {
     let place = text
         .rsplit_once(':')
-        .and_then(|(name, offset)| Some((name, offset.parse().ok()?)));
+        .and_then(|(name, offset)| Some((name.to_owned(), offset.parse().ok()?)));
     place.ok_or_else(|| ApiError::new(ErrorCode::BadRequest, "`from` is INCARNATION:OFFSET"))
 }
 
-async fn show(mut output: ViewerOutput, speaker: &mut Speaker) -> Option<Goodbye> {
+async fn show(
+    attached: Attached,
+    mut output: ViewerOutput,
+    speaker: &mut Speaker,
+) -> Option<Goodbye> {
+    let attached = ServerControl::Attached {
+        incarnation: attached.incarnation,
+        offset: attached.offset,
+        input_offset: attached.input_offset,
+        size: attached.size,
+    };
+    if speaker.json(&attached).await.is_err() {
+        return None;
+    }
     loop {
         let event = tokio::select! {
             event = output.next() => Some(event),
@@ -130,13 +166,23 @@ async fn send(event: ViewerEvent, speaker: &mut Speaker) -> Result<Option<Goodby
             speaker.binary(encode_frame(offset, &bytes)).await?;
             return Ok(None);
         }
-        ViewerEvent::Skipped { offset } => ServerControl::Skipped { offset },
+        // Its offset means nothing: these are no bytes of the output.
+        ViewerEvent::Drawn { bytes } => {
+            speaker.binary(encode_frame(0, &bytes)).await?;
+            return Ok(None);
+        }
+        ViewerEvent::Replaced => {
+            let reason = "this viewer has connected once more";
+            return Ok(Some(Goodbye::new(close::POLICY, reason)));
+        }
+        ViewerEvent::Exited(exit) => {
+            speaker.json(&ServerControl::Exited(exit)).await?;
+            return Ok(Some(Goodbye::ended(exit)));
+        }
+        ViewerEvent::Redraw => ServerControl::Redraw,
+        ViewerEvent::Live { offset } => ServerControl::Live { offset },
         ViewerEvent::Ack { offset } => ServerControl::Ack { offset },
         ViewerEvent::Size { size } => ServerControl::Size { size },
-        ViewerEvent::Exited { code } => {
-            speaker.json(&ServerControl::Exited { code }).await?;
-            return Ok(Some((close::DONE, "the shell ended")));
-        }
     };
     speaker.json(&control).await?;
     Ok(None)
@@ -151,7 +197,9 @@ async fn type_in(
     loop {
         let goodbye = match listener.next().await {
             Heard::Over => return None,
-            Heard::TooLarge => return Some((close::TOO_LARGE, "a frame has at most 1 MiB")),
+            Heard::TooLarge => {
+                return Some(Goodbye::new(close::TOO_LARGE, "a frame has at most 1 MiB"));
+            }
             Heard::Binary(frame) => {
                 let permit = permits.take("terminal input").await;
                 typed(&input, frame, permit).await
@@ -167,9 +215,10 @@ async fn type_in(
 
 async fn typed(input: &ViewerInput, frame: Bytes, permit: Permit) -> Option<Goodbye> {
     let Some((offset, bytes)) = decode_frame(&frame) else {
-        return Some((close::POLICY, "a binary frame has an offset of 8 bytes"));
+        let reason = "a binary frame has an offset of 8 bytes";
+        return Some(Goodbye::new(close::POLICY, reason));
     };
-    let sending = input.send(offset, bytes.to_vec());
+    let sending = input.send(offset, frame.slice_ref(bytes));
     tokio::pin!(sending);
     let sent = match tokio::time::timeout(PERMIT, &mut sending).await {
         Ok(sent) => sent,
@@ -178,12 +227,16 @@ async fn typed(input: &ViewerInput, frame: Bytes, permit: Permit) -> Option<Good
             sending.await
         }
     };
-    match sent {
-        // Of a shell that ended, the other side tells.
-        Ok(()) => None,
-        Err(error) if error.code() == ErrorCode::Gone => None,
+    let error = sent.err()?;
+    match error.code() {
+        // Of a shell that ended the other side tells, after all that it has shown.
+        ErrorCode::Gone => std::future::pending().await,
+        ErrorCode::Conflict => Some(Goodbye::refused(&error)),
         // Connecting again tells the client where its input stands.
-        Err(_) => Some((close::FAULT, "input is missing before this frame")),
+        _ => Some(Goodbye::new(
+            close::FAULT,
+            "input is missing before this frame",
+        )),
     }
 }
 
@@ -192,8 +245,6 @@ fn resized(input: &ViewerInput, text: &str) -> Option<Goodbye> {
     let Ok(ClientControl::Resize { size }) = serde_json::from_str(text) else {
         return None;
     };
-    match input.resize(size) {
-        Ok(()) => None,
-        Err(_) => Some((close::POLICY, "that is no size")),
-    }
+    let error = input.resize(size).err()?;
+    Some(Goodbye::refused(&error))
 }

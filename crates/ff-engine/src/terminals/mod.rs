@@ -4,6 +4,7 @@ mod attach;
 mod close;
 mod create;
 mod list;
+mod rename;
 
 use axum::Router;
 use axum::routing::{delete, get};
@@ -20,7 +21,7 @@ pub(crate) fn routes() -> Router<Engine> {
         )
         .route(
             "/api/workspaces/{workspace}/terminals/{terminal}",
-            delete(close::in_workspace),
+            delete(close::in_workspace).patch(rename::in_workspace),
         )
         .route(
             "/api/workspaces/{workspace}/terminals/{terminal}/socket",
@@ -30,7 +31,10 @@ pub(crate) fn routes() -> Router<Engine> {
             "/api/vms/{vm}/terminals",
             get(list::in_vm).post(create::in_vm),
         )
-        .route("/api/vms/{vm}/terminals/{terminal}", delete(close::in_vm))
+        .route(
+            "/api/vms/{vm}/terminals/{terminal}",
+            delete(close::in_vm).patch(rename::in_vm),
+        )
         .route(
             "/api/vms/{vm}/terminals/{terminal}/socket",
             get(attach::in_vm),

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bad_input_sessions;
+mod bad_input_terminals;
 mod sessions;
 mod socket_intents;
 mod socket_partials;
 mod terminals;
+mod terminals_fuzz;
+mod terminals_viewers;
 mod workspace_socket;
 mod world;

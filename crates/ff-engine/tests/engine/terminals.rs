@@ -3,27 +3,29 @@ use ff_protocol::terminal::{decode_frame, encode_frame};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::world::{Socket, World, close_code, next, next_json, say};
+use crate::world::{Socket, World, close_code, closed, next, next_json, say};
 
-async fn open(world: &World) -> (String, String) {
+/// Opens a terminal; its path, and where its output begins.
+pub(crate) async fn open(world: &World) -> (String, String) {
     let path = format!("/api/vms/{}/terminals", world.vm);
     let (status, terminal) = world
         .post(&path, r#"{"size":{"cols":100,"rows":30}}"#)
         .await;
     assert_eq!(status, 201, "{terminal}");
-    let id = terminal["id"].as_str().unwrap().to_owned();
-    (format!("{path}/{id}"), id)
+    let (id, incarnation) = (&terminal["id"], &terminal["incarnation"]);
+    let path = format!("{path}/{}", id.as_str().unwrap());
+    (path, format!("{}:0", incarnation.as_str().unwrap()))
 }
 
 /// What a viewer has seen.
 #[derive(Default)]
-struct Seen {
-    output: Vec<u8>,
-    acked: u64,
+pub(crate) struct Seen {
+    pub(crate) output: Vec<u8>,
+    pub(crate) acked: u64,
 }
 
 impl Seen {
-    async fn until(&mut self, socket: &mut Socket, wanted: &str) {
+    pub(crate) async fn until(&mut self, socket: &mut Socket, wanted: &str) {
         while !String::from_utf8_lossy(&self.output).contains(wanted) {
             match next(socket).await {
                 Message::Binary(frame) => {
@@ -51,8 +53,9 @@ impl Seen {
 #[tokio::test]
 async fn a_viewer_types_sees_comes_back_and_hears_the_end() {
     let world = World::new().await;
-    let (path, id) = open(&world).await;
-    let mut socket = world.connect(&format!("{path}/socket?viewer=me")).await;
+    let (path, begin) = open(&world).await;
+    let first = format!("{path}/socket?viewer=me&from={begin}");
+    let mut socket = world.connect(&first).await;
     let attached = next_json(&mut socket).await;
     assert_eq!(attached["type"], "attached");
     assert_eq!(
@@ -94,7 +97,11 @@ async fn a_viewer_types_sees_comes_back_and_hears_the_end() {
             break;
         }
     }
-    assert_eq!(close_code(&mut socket).await, close::DONE);
+    let (code, reason) = closed(&mut socket).await;
+    assert_eq!(
+        (code, reason.as_str()),
+        (close::DONE, "the shell ended with exit code 5")
+    );
     assert_eq!(
         String::from_utf8_lossy(&seen.output)
             .matches("<20 90>")
@@ -103,9 +110,11 @@ async fn a_viewer_types_sees_comes_back_and_hears_the_end() {
     );
 
     let (_, list) = world.get(&format!("/api/vms/{}/terminals", world.vm)).await;
+    let listed = &list["items"][0];
+    assert!(path.ends_with(listed["id"].as_str().unwrap()));
     assert_eq!(
-        (&list["items"][0]["id"], &list["items"][0]["exitCode"]),
-        (&json!(id), &json!(5))
+        (&listed["exitCode"], &listed["exitSignal"]),
+        (&json!(5), &Value::Null)
     );
 }
 
@@ -119,7 +128,9 @@ async fn a_terminal_of_a_workspace_is_in_its_worktree_and_nowhere_else() {
         (201, &json!(world.workspace))
     );
     let id = terminal["id"].as_str().unwrap();
-    let mut socket = world.connect(&format!("{path}/{id}/socket")).await;
+    let begin = terminal["incarnation"].as_str().unwrap();
+    let socket = format!("{path}/{id}/socket?from={begin}:0");
+    let mut socket = world.connect(&socket).await;
     next_json(&mut socket).await;
     say(
         &mut socket,
@@ -133,22 +144,35 @@ async fn a_terminal_of_a_workspace_is_in_its_worktree_and_nowhere_else() {
 
     let elsewhere = format!("/api/vms/{}/terminals/{id}", world.vm);
     assert_eq!(world.delete(&elsewhere).await.0, 404);
-    assert!(
-        world
-            .try_connect(&format!("{elsewhere}/socket"))
-            .await
-            .is_err()
-    );
+    assert_eq!(world.patch(&elsewhere, r#"{"name":"x"}"#).await.0, 404);
+    let mut nothing = world.connect(&format!("{elsewhere}/socket")).await;
+    assert_eq!(close_code(&mut nothing).await, close::NOT_FOUND);
     let (_, at_home) = world.get(&format!("/api/vms/{}/terminals", world.vm)).await;
     assert_eq!(at_home["items"], json!([]));
 
+    let (status, renamed) = world
+        .patch(&format!("{path}/{id}"), r#"{"name":" tests "}"#)
+        .await;
+    assert_eq!(
+        (status, &renamed["name"]),
+        (200, &json!("tests")),
+        "{renamed}"
+    );
+    let (status, taken) = world.post(&path, r#"{"name":"tests"}"#).await;
+    assert_eq!(
+        (status, &taken["code"]),
+        (409, &json!("conflict")),
+        "{taken}"
+    );
     assert_eq!(
         world.delete(&format!("{path}/{id}")).await,
         (204, Value::Null)
     );
     assert_eq!(close_code(&mut socket).await, close::DONE);
     let (_, list) = world.get(&path).await;
-    assert!(list["items"][0]["exitCode"].is_i64(), "{list}");
+    let ended = &list["items"][0];
+    let signal = ended["exitSignal"].as_i64().unwrap();
+    assert_eq!(ended["exitCode"].as_i64().unwrap(), 128 + signal);
 }
 
 #[tokio::test]
@@ -201,7 +225,14 @@ async fn bad_requests_are_problems_with_a_code() {
     }
     assert_eq!(world.delete(&format!("{place}/nobody")).await.0, 404);
     let (path, _) = open(&world).await;
-    for query in ["from=nonsense", "from=a:b", "viewer=NOT%20AN%20ID"] {
+    let (status, problem) = world.patch(&path, r#"{"name":""}"#).await;
+    assert_eq!((status, &problem["code"]), (422, &json!("invalid")));
+    for query in [
+        "from=nonsense",
+        "from=a:b",
+        "viewer=NOT%20AN%20ID",
+        "readonly=maybe",
+    ] {
         assert!(
             world
                 .try_connect(&format!("{path}/socket?{query}"))

@@ -109,6 +109,10 @@ impl World {
         }
     }
 
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
     pub(crate) fn home(&self) -> &std::path::Path {
         self.dir.path()
     }
@@ -264,9 +268,15 @@ pub(crate) async fn next_json(socket: &mut Socket) -> Value {
 
 /// The code with which the peer closes.
 pub(crate) async fn close_code(socket: &mut Socket) -> u16 {
+    closed(socket).await.0
+}
+
+/// The code with which the peer closes, and its reason.
+pub(crate) async fn closed(socket: &mut Socket) -> (u16, String) {
     loop {
         if let Message::Close(frame) = next(socket).await {
-            return frame.expect("no close code").code.into();
+            let frame = frame.expect("no close code");
+            return (frame.code.into(), frame.reason.to_string());
         }
     }
 }

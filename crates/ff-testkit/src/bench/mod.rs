@@ -6,10 +6,12 @@
 
 mod bare_cli;
 mod burst;
+mod cat;
 mod claim;
 mod clock;
 mod cold;
 mod crowd;
+mod crowd_output;
 mod docker;
 mod facts;
 mod first_token;
@@ -24,8 +26,10 @@ mod resume;
 mod server;
 mod session;
 mod settings;
+mod shells;
 pub mod stats;
 pub(crate) mod user;
+mod viewers;
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -60,6 +64,12 @@ pub enum Measurement {
     IdleSession,
     /// Entries of a workspace's journal.
     Journal,
+    /// A gigabyte of output, beside tmux.
+    Cat,
+    /// Two hundred terminals with output.
+    Terminals,
+    /// Viewers that do not read beside those that do.
+    Viewers,
 }
 
 impl Measurement {
@@ -76,6 +86,9 @@ impl Measurement {
             Self::FirstToken => "first-token",
             Self::IdleSession => "idle-session",
             Self::Journal => "journal",
+            Self::Cat => "cat",
+            Self::Terminals => "terminals",
+            Self::Viewers => "viewers",
         }
     }
 
@@ -91,6 +104,9 @@ impl Measurement {
             Self::FirstToken => first_token::run(bench).await,
             Self::IdleSession => idle_session::run(bench).await,
             Self::Journal => journal::run(bench).await,
+            Self::Cat => cat::run(bench).await,
+            Self::Terminals => crowd_output::run(bench).await,
+            Self::Viewers => viewers::run(bench).await,
         }
     }
 }

@@ -117,8 +117,10 @@ pub async fn read_until(socket: &mut TerminalSocket, enough: impl Fn(&str) -> bo
     let mut seen = String::new();
     while !enough(&seen) {
         match socket.next().await.context("the terminal is over")?? {
-            TerminalEvent::Output(bytes) => seen += &String::from_utf8_lossy(&bytes),
-            TerminalEvent::Exited(code) => bail!("the shell ended with {code}: {seen}"),
+            TerminalEvent::Output(bytes) | TerminalEvent::Redraw(bytes) => {
+                seen += &String::from_utf8_lossy(&bytes)
+            }
+            TerminalEvent::Exited(exit) => bail!("the shell ended with {exit}: {seen}"),
             _ => {}
         }
     }

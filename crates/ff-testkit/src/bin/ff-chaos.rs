@@ -1,14 +1,14 @@
 //! The fault suites' program: kills the server at each crash point and breaks what is under it, then
-//! kills server, agent and CLI in the turns of sessions; prints how often each point and moment was
-//! reached.
+//! kills server, agent and CLI in the turns of sessions, then cuts terminals off their viewers; prints
+//! how often each point and moment was reached.
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
-use ff_testkit::{chaos, sessions_chaos};
+use ff_testkit::{chaos, sessions_chaos, terminals_chaos};
 
 /// A suite.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -17,10 +17,12 @@ enum Suite {
     Server,
     /// Kills server, agent and CLI in the turns of sessions.
     Sessions,
+    /// Breaks what is between terminals and their viewers.
+    Terminals,
 }
 
 /// Kills the server at each of its crash points, and server, agent and CLI in the turns of sessions,
-/// on real Docker. Build it with `make chaos`.
+/// and cuts terminals off their viewers, on real Docker. Build it with `make chaos`.
 #[derive(Parser)]
 struct Args {
     /// Play the schedules of this seed again.
@@ -32,6 +34,14 @@ struct Args {
     /// Kill each victim so often in each moment of a turn.
     #[arg(long, value_name = "N", default_value = "5")]
     rounds: usize,
+    /// For terminals, cut links for so many seconds.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        value_delimiter = ',',
+        default_value = "5,60,600"
+    )]
+    cut: Vec<u64>,
     /// Only this suite.
     #[arg(long, value_enum)]
     suite: Option<Suite>,
@@ -65,6 +75,14 @@ async fn main() -> anyhow::Result<ExitCode> {
         schedules: Some(args.schedules),
         only: args.only.clone(),
     };
+    let seconds = |all: &[u64]| all.iter().map(|&it| Duration::from_secs(it)).collect();
+    let terminals = terminals_chaos::Settings {
+        programs: programs.clone(),
+        image: args.image.clone(),
+        cuts: seconds(&args.cut),
+        long_cuts: Vec::new(),
+        idle: Duration::from_secs(180),
+    };
     let sessions = sessions_chaos::Settings {
         programs,
         image: args.image,
@@ -73,7 +91,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         only: args.only,
     };
     let chosen = |suite| args.suite.is_none_or(|only| only == suite);
-    let both = async {
+    let all = async {
         let mut failed = false;
         if chosen(Suite::Server) {
             let report = chaos::run(server, tell).await?;
@@ -85,10 +103,15 @@ async fn main() -> anyhow::Result<ExitCode> {
             show(&report.text());
             failed |= !report.failures.is_empty();
         }
+        if chosen(Suite::Terminals) {
+            let report = terminals_chaos::run(terminals, tell).await?;
+            show(&report.text());
+            failed |= !report.failures.is_empty();
+        }
         anyhow::Ok(failed)
     };
     let failed = tokio::select! {
-        failed = both => failed?,
+        failed = all => failed?,
         _ = tokio::signal::ctrl_c() => true,
     };
     Ok(if failed {

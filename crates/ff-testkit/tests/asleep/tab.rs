@@ -92,10 +92,14 @@ async fn watch_terminal(mut socket: TerminalSocket, seen: Arc<Mutex<Seen>>) {
         let event = socket.next().await;
         let mut seen = seen.lock().unwrap();
         match event {
-            Some(Ok(TerminalEvent::Output(bytes))) => {
+            Some(Ok(TerminalEvent::Output(bytes) | TerminalEvent::Redraw(bytes))) => {
                 seen.screen += &String::from_utf8_lossy(&bytes);
             }
-            Some(Ok(TerminalEvent::Attached { .. } | TerminalEvent::Resized(_))) => {}
+            Some(Ok(
+                TerminalEvent::Attached { .. }
+                | TerminalEvent::Live { .. }
+                | TerminalEvent::Resized(_),
+            )) => {}
             other => {
                 let over = !matches!(other, Some(Ok(_)));
                 seen.lost.push(format!("the terminal: {other:?}"));

@@ -17,7 +17,7 @@ pub fn routes() -> Router<App> {
         )
         .route(
             "/api/vms/{vm}/terminals/{terminal}",
-            delete(forwarded::change),
+            delete(forwarded::change).patch(forwarded::change),
         )
         .route(
             "/api/vms/{vm}/terminals/{terminal}/socket",

@@ -63,7 +63,7 @@ pub fn routes() -> Router<App> {
         )
         .route(
             "/api/workspaces/{workspace}/terminals/{terminal}",
-            delete(inside::change),
+            delete(inside::change).patch(inside::change),
         )
         .route(
             "/api/workspaces/{workspace}/terminals/{terminal}/socket",

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use ff_protocol::TerminalId;
-use ff_protocol::terminal::{CreateTerminal, Size, Terminal};
+use ff_protocol::terminal::{CreateTerminal, Exit, Size, Terminal};
 
-use crate::terminal::{Attached, Terminals, ViewerEvent, ViewerInput, ViewerOutput};
+use crate::terminal::{
+    Attach, Attached, TerminalConfig, Terminals, ViewerEvent, ViewerInput, ViewerOutput,
+};
 
 pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -17,8 +19,12 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::with(TerminalConfig::default())
+    }
+
+    pub(super) fn with(config: TerminalConfig) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let terminals = Terminals::new(dir.path());
+        let terminals = Terminals::new(dir.path(), config);
         Self { dir, terminals }
     }
 
@@ -34,8 +40,13 @@ impl World {
             .unwrap()
     }
 
+    /// A viewer that sees the output from its beginning.
     pub(super) fn attach(&self, terminal: &Terminal) -> Viewer {
-        self.attach_as(terminal, TerminalId::generate(), None)
+        self.attach_as(
+            terminal,
+            TerminalId::generate(),
+            Some((&terminal.incarnation, 0)),
+        )
     }
 
     pub(super) fn attach_as(
@@ -44,17 +55,32 @@ impl World {
         id: TerminalId,
         from: Option<(&str, u64)>,
     ) -> Viewer {
+        let from = from.map(|(incarnation, offset)| (incarnation.to_owned(), offset));
+        let attach = Attach {
+            from,
+            read_only: false,
+        };
+        self.attach_with(terminal, id, attach).unwrap()
+    }
+
+    pub(super) fn attach_with(
+        &self,
+        terminal: &Terminal,
+        id: TerminalId,
+        attach: Attach,
+    ) -> crate::Result<Viewer> {
         let handle = self.terminals.get(&terminal.id).unwrap();
-        let (attached, output, input) = handle.attach(id, from);
-        let typed = attached.input_offset;
-        Viewer {
+        let (attached, output, input) = handle.attach(id, attach)?;
+        Ok(Viewer {
+            typed: attached.input_offset,
+            offset: attached.offset,
             attached,
             output,
             input,
-            typed,
             seen: Vec::new(),
+            drawn: Vec::new(),
             acked: 0,
-        }
+        })
     }
 }
 
@@ -63,13 +89,18 @@ pub(super) struct Viewer {
     pub(super) output: ViewerOutput,
     pub(super) input: ViewerInput,
     pub(super) typed: u64,
+    /// Offset of the next output; none while the screen is drawn.
+    pub(super) offset: Option<u64>,
     pub(super) seen: Vec<u8>,
+    /// What the last redraw drew.
+    pub(super) drawn: Vec<u8>,
     pub(super) acked: u64,
 }
 
 impl Viewer {
     pub(super) async fn type_in(&mut self, text: &str) {
-        self.input.send(self.typed, text.into()).await.unwrap();
+        let bytes = text.as_bytes().to_vec();
+        self.input.send(self.typed, bytes).await.unwrap();
         self.typed += text.len() as u64;
     }
 
@@ -78,9 +109,19 @@ impl Viewer {
         let event = event.unwrap_or_else(|_| panic!("nothing came after {:?}", self.text()));
         match &event {
             ViewerEvent::Output { offset, bytes } => {
-                assert_eq!(*offset, self.attached.offset + self.seen.len() as u64);
+                assert_eq!(Some(*offset), self.offset);
+                self.offset = Some(offset + bytes.len() as u64);
                 self.seen.extend_from_slice(bytes);
             }
+            ViewerEvent::Redraw => {
+                self.offset = None;
+                self.drawn.clear();
+            }
+            ViewerEvent::Drawn { bytes } => {
+                assert_eq!(self.offset, None);
+                self.drawn.extend_from_slice(bytes);
+            }
+            ViewerEvent::Live { offset } => self.offset = Some(*offset),
             ViewerEvent::Ack { offset } => self.acked = *offset,
             _ => {}
         }
@@ -89,16 +130,27 @@ impl Viewer {
 
     pub(super) async fn until(&mut self, wanted: &str) {
         while !self.text().contains(wanted) {
-            if let ViewerEvent::Exited { code } = self.next().await {
-                panic!("the shell ended with {code} after {:?}", self.text());
+            if let ViewerEvent::Exited(exit) = self.next().await {
+                panic!("the shell ended with {exit} after {:?}", self.text());
             }
         }
     }
 
-    pub(super) async fn exit_code(&mut self) -> i32 {
+    /// Reads on, keeping only the end, until something shows in output or redraw.
+    pub(super) async fn shows(&mut self, wanted: &str) {
+        while !String::from_utf8_lossy(&self.seen).contains(wanted)
+            && !String::from_utf8_lossy(&self.drawn).contains(wanted)
+        {
+            let over = self.seen.len().saturating_sub(2000);
+            self.seen.drain(..over);
+            self.next().await;
+        }
+    }
+
+    pub(super) async fn exit(&mut self) -> Exit {
         loop {
-            if let ViewerEvent::Exited { code } = self.next().await {
-                return code;
+            if let ViewerEvent::Exited(exit) = self.next().await {
+                return exit;
             }
         }
     }
