@@ -14,6 +14,7 @@ use crate::config::CoreConfig;
 use crate::error::{IoContext, Result};
 use crate::git::Git;
 use crate::handoff::Turns;
+use crate::onboarding;
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::terminal::Terminals;
@@ -40,6 +41,7 @@ struct Inner {
     permits: Permits,
     schedule: Schedule,
     awake: Awake,
+    watch: onboarding::Watch,
     _ticking: AbortOnDropHandle<()>,
 }
 
@@ -67,6 +69,7 @@ impl Core {
             permits: Permits::default(),
             schedule: Schedule::default(),
             awake,
+            watch: onboarding::Watch::default(),
             _ticking: ticking,
             sessions,
             store,
@@ -125,6 +128,10 @@ impl Core {
     /// Workspaces are made ready to arrive one at a time: two may share a clone.
     pub(crate) fn arrivals(&self) -> &Semaphore {
         &self.inner.arrivals
+    }
+
+    pub(crate) fn watch(&self) -> &onboarding::Watch {
+        &self.inner.watch
     }
 
     pub(crate) fn turns(&self) -> &Turns {

@@ -16,8 +16,10 @@ mod onboarding;
 mod processes;
 pub mod project;
 pub mod session;
+mod stamp;
 pub mod store;
 pub mod terminal;
+mod tool;
 pub mod workspace;
 
 pub use config::{CoreConfig, Side};

@@ -10,6 +10,7 @@ pub mod error;
 pub mod handoff;
 pub mod ids;
 pub mod limits;
+pub mod onboarding;
 pub mod project;
 pub mod session;
 pub mod socket;

@@ -3,11 +3,13 @@
 mod bundle;
 mod clone;
 mod command;
+mod identity;
 mod remote;
 mod repo;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use identity::{IdentityParts, files};
 pub use remote::{CleanRemote, Remote};
 
 use command::GitCommand;

@@ -1,18 +1,65 @@
 //! The one place that runs `gh`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use ff_protocol::vm::Login;
+use ff_protocol::vm::{GitIdentity, Login};
+use serde::Deserialize;
 use tokio::process::Command;
 
 use crate::error::{Error, Result};
+use crate::tool;
 
 /// `gh` gets this long to read its own files.
 const LOCAL: Duration = Duration::from_secs(10);
 /// And this long to ask the host.
 const NETWORK: Duration = Duration::from_secs(15);
+
+/// Where `gh` keeps its logins.
+pub(crate) fn files(home: &Path) -> Vec<PathBuf> {
+    let configured = std::env::var_os("GH_CONFIG_DIR").filter(|dir| !dir.is_empty());
+    let dir = configured.map_or_else(|| home.join(".config/gh"), PathBuf::from);
+    vec![dir.join("hosts.yml")]
+}
+
+/// The version of `gh`; `None` if it does not run.
+///
+/// # Errors
+/// The system cannot start programs now.
+pub(crate) async fn version(home: &Path) -> Result<Option<String>> {
+    tool::version(command(home, &[])).await
+}
+
+/// Who is logged in.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Account {
+    /// The login.
+    pub(crate) login: Login,
+    /// The git identity that goes with it.
+    pub(crate) identity: Option<GitIdentity>,
+}
+
+/// `GET /user` of GitHub's API.
+#[derive(Deserialize)]
+struct User {
+    login: String,
+    id: u64,
+    name: Option<String>,
+    email: Option<String>,
+}
+
+impl User {
+    /// Without a public address that which GitHub gives an account that shows none.
+    fn identity(&self) -> GitIdentity {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let hidden = || format!("{}+{}@users.noreply.github.com", self.id, self.login);
+        GitIdentity {
+            name: given(&self.name).unwrap_or_else(|| self.login.clone()),
+            email: given(&self.email).unwrap_or_else(hidden),
+        }
+    }
+}
 
 /// The login of `gh` on github.com. Holds no token: what `gh auth token` prints is discarded.
 ///
@@ -21,7 +68,7 @@ const NETWORK: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// `gh` cannot be run.
-pub async fn login(home: &Path) -> Result<Login> {
+pub(crate) async fn login(home: &Path) -> Result<Account> {
     let token = ["auth", "token", "--hostname", "github.com"];
     // What it prints is the token: nobody reads it.
     let mut token = command(home, &token);
@@ -30,23 +77,27 @@ pub async fn login(home: &Path) -> Result<Login> {
         .await?
         .is_some_and(|status| status.success())
     {
-        return Ok(Login::default());
+        return Ok(Account::default());
     }
-    let mut user = command(home, &["api", "user", "--jq", ".login"]);
+    let mut user = command(home, &["api", "user"]);
     let Some(user) = within(NETWORK, user.output()).await? else {
-        return Ok(Login {
-            logged_in: true,
-            ..Login::default()
-        });
+        return Ok(account(true, None));
     };
     let refused = String::from_utf8_lossy(&user.stderr).contains("HTTP 401");
-    let name = String::from_utf8_lossy(&user.stdout).trim().to_owned();
-    let account = (user.status.success() && !name.is_empty()).then_some(name);
-    Ok(Login {
-        logged_in: !refused,
-        account,
-        login_required: None,
-    })
+    let known = user.status.success().then_some(user.stdout);
+    let known = known.and_then(|json| serde_json::from_slice::<User>(&json).ok());
+    Ok(account(!refused, known))
+}
+
+fn account(logged_in: bool, user: Option<User>) -> Account {
+    Account {
+        identity: user.as_ref().map(User::identity),
+        login: Login {
+            logged_in,
+            account: user.map(|user| user.login),
+            login_required: None,
+        },
+    }
 }
 
 fn command(home: &Path, args: &[&str]) -> Command {
@@ -72,5 +123,22 @@ async fn within<T>(
         Ok(Ok(outcome)) => Ok(Some(outcome)),
         Ok(Err(source)) => Err(Error::io("cannot run gh: is it installed?", source)),
         Err(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::User;
+
+    #[test]
+    fn the_identity_is_the_accounts_own_or_what_github_gives_it() {
+        let of = |json: &str| {
+            let identity = serde_json::from_str::<User>(json).unwrap().identity();
+            format!("{} <{}>", identity.name, identity.email)
+        };
+        let full = r#"{"login": "octo", "id": 7, "name": "Octo Cat", "email": "o@c.example"}"#;
+        assert_eq!(of(full), "Octo Cat <o@c.example>");
+        let bare = r#"{"login": "octo", "id": 7, "name": null, "email": ""}"#;
+        assert_eq!(of(bare), "octo <7+octo@users.noreply.github.com>");
     }
 }
