@@ -1,9 +1,18 @@
 //! The command line: what can be said, and its help.
 
+mod cloud;
+mod terminal;
+
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use ff_protocol::session::PermissionPreset;
+
+pub use self::cloud::{CloudCommand, SetupArgs};
+pub use self::terminal::{
+    ListTerminals, OneTerminal, RenameTerminalArgs, TerminalArgs, TerminalCommand,
+    TerminalPlaceArgs,
+};
 
 const EXIT_CODES: &str = "Exit codes:
   0  done
@@ -12,7 +21,7 @@ const EXIT_CODES: &str = "Exit codes:
   3  no such project, workspace, session or terminal
   4  refused: the state of things forbids it (the message says what to change)
   5  the cloud cannot be reached, or cannot act now
-  6  the session waits for an answer
+  6  you are waited for: a session for an answer, a VM for a login
   130  interrupted
 `ff terminal` ends with the exit code of the shell.";
 
@@ -97,42 +106,6 @@ pub struct NewWorkspace {
 pub struct WorkspaceArg {
     /// Workspace: id, beginning of an id (4 characters or more), or name
     pub workspace: String,
-}
-
-/// Commands on the cloud.
-#[derive(Debug, Subcommand)]
-pub enum CloudCommand {
-    /// Use this cloud server
-    Connect {
-        /// Address of the server, such as https://cloud.example.org or http://localhost:3000
-        url: String,
-        /// Your user id there; without it, made from your user name on this machine
-        #[arg(long)]
-        user: Option<String>,
-    },
-    /// Get your VM and log in to GitHub and Claude inside it
-    Setup,
-    /// Show the server, your VM and its logins
-    Status,
-}
-
-/// Arguments of `ff terminal`.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "On a terminal: Ctrl-] detaches; the shell goes on, and `--name` comes back to it.\n\
-    Without one: stdin is typed into the shell, its output goes to stdout; at the end of stdin the shell is told so \
-    (Ctrl-D). Ends with the shell's exit code."
-)]
-#[command(group(ArgGroup::new("place").required(true).args(["workspace", "vm"])))]
-pub struct TerminalArgs {
-    /// Workspace: id, beginning of an id (4 characters or more), or name
-    pub workspace: Option<String>,
-    /// A terminal in the home directory of your VM
-    #[arg(long)]
-    pub vm: bool,
-    /// Name of the terminal: goes back to the one with this name, or opens it
-    #[arg(long)]
-    pub name: Option<String>,
 }
 
 /// Arguments of `ff chat`.
@@ -312,6 +285,13 @@ mod tests {
         for line in [
             "ff terminal",
             "ff terminal w --vm",
+            "ff terminal --vm --read-only",
+            "ff terminal --vm --detach-key ctrl-m",
+            "ff terminal list w --vm",
+            "ff terminal close --name x",
+            "ff terminal close --vm",
+            "ff terminal rename --vm --name x",
+            "ff cloud setup --git-name me",
             "ff session start w",
             "ff session start w --prompt x --follow --detach",
             "ff session answer w s r",
@@ -335,6 +315,14 @@ mod tests {
             "ff terminal --vm --name x",
             "ff terminal w",
             "ff terminal w --name x",
+            "ff terminal --vm --name x --read-only --detach-key ctrl-b",
+            "ff terminal list",
+            "ff terminal list w",
+            "ff terminal list --vm",
+            "ff terminal close w --name x",
+            "ff terminal rename --vm --name x --to y",
+            "ff cloud setup",
+            "ff cloud setup --git-name me --git-email me@example.test --detach-key none",
             "ff workspace new x -p app -b main",
             "ff cloud connect http://localhost:3000 --user me",
             "ff session start w --prompt x --name n --model m --permissions strict --follow",

@@ -38,6 +38,9 @@ pub struct TerminalOptions {
     pub from: Option<(String, u64)>,
     /// Only watch: input is refused, and the window's size does not count.
     pub read_only: bool,
+    /// After a lost connection the screen is drawn anew, as something else may have been written on
+    /// it meanwhile; without it, the output goes on where it was.
+    pub redraw: bool,
 }
 
 /// A viewer of a terminal. It comes back after a lost connection without losing or repeating
@@ -144,10 +147,12 @@ impl EngineClient {
                 options.from,
                 read_only,
             ))),
+            redraw: options.redraw,
             events,
             commands,
         };
-        let first = owner.dial(WAKE).await?;
+        let from = lock(&owner.track).from();
+        let first = owner.dial(from, WAKE).await?;
         let stopped = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -170,13 +175,18 @@ struct Owner {
     http: Http,
     path: String,
     track: Arc<Mutex<Track>>,
+    redraw: bool,
     events: mpsc::Sender<Result<TerminalEvent>>,
     commands: mpsc::Receiver<Command>,
 }
 
 impl Owner {
-    async fn dial(&self, deadline: Duration) -> Result<WsStream> {
+    async fn dial_again(&self) -> Result<WsStream> {
         let from = lock(&self.track).from();
+        self.dial(from.filter(|_| !self.redraw), AGAIN).await
+    }
+
+    async fn dial(&self, from: Option<String>, deadline: Duration) -> Result<WsStream> {
         let path = match from {
             Some(from) => format!("{}&from={from}", self.path),
             None => self.path.clone(),
@@ -190,7 +200,7 @@ impl Owner {
         loop {
             let end = match socket.take() {
                 Some(socket) => backoff.watch(self.connection(socket)).await,
-                None => match self.dial(AGAIN).await {
+                None => match self.dial_again().await {
                     Ok(fresh) => {
                         socket = Some(fresh);
                         continue;

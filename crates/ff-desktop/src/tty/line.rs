@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ff_client::socket::{TerminalEvent, TerminalInput, TerminalSocket};
 use ff_core::terminal::{Attach, TerminalHandle, ViewerEvent, ViewerInput, ViewerOutput};
 use ff_protocol::TerminalId;
-use ff_protocol::terminal::Size;
+use ff_protocol::terminal::{Exit, Size};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{self, Failure};
 
 /// What comes from a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum LineEvent {
     /// Something to tell the user.
     Note(String),
     /// The shell ended; nothing follows.
-    Exited(i32),
+    Exited(Exit),
 }
 
 /// A viewer of a terminal.
@@ -118,7 +118,7 @@ fn of_socket(event: TerminalEvent) -> Option<LineEvent> {
         TerminalEvent::Output(bytes) | TerminalEvent::Redraw(bytes) => {
             Some(LineEvent::Output(bytes.to_vec()))
         }
-        TerminalEvent::Exited(exit) => Some(LineEvent::Exited(exit.code)),
+        TerminalEvent::Exited(exit) => Some(LineEvent::Exited(exit)),
         TerminalEvent::Reconnecting(why) => Some(LineEvent::Note(format!(
             "connection lost, trying again: {why}"
         ))),
@@ -134,7 +134,7 @@ fn of_viewer(event: ViewerEvent) -> Option<LineEvent> {
         ViewerEvent::Output { bytes, .. } | ViewerEvent::Drawn { bytes } => {
             Some(LineEvent::Output(bytes.to_vec()))
         }
-        ViewerEvent::Exited(exit) => Some(LineEvent::Exited(exit.code)),
+        ViewerEvent::Exited(exit) => Some(LineEvent::Exited(exit)),
         ViewerEvent::Redraw
         | ViewerEvent::Live { .. }
         | ViewerEvent::Ack { .. }
@@ -145,5 +145,5 @@ fn of_viewer(event: ViewerEvent) -> Option<LineEvent> {
 }
 
 fn gone() -> Failure {
-    Failure::new(Exit::Failed, "the terminal is gone").next("ff terminal --vm")
+    Failure::new(failure::Exit::Failed, "the terminal is gone").next("ff terminal --vm")
 }
