@@ -144,6 +144,11 @@ impl GitHub {
             .unwrap_or_else(PoisonError::into_inner) = accounts;
     }
 
+    /// Says who approves device logins from now on, and when.
+    pub fn set_device_approval(&self, approval: DeviceApproval) {
+        self.shared.device.set_approval(approval);
+    }
+
     /// Approves an open device login, as the user would in a browser.
     pub fn approve_device(&self, user_code: &str, login: &str) -> Result<()> {
         if !self.shared.device.approve(user_code, login) {
