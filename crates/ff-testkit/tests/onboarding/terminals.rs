@@ -33,8 +33,8 @@ async fn a_terminal_is_left_found_by_its_name_renamed_and_closed() {
     assert_eq!(exit, 6);
     assert_eq!(names(&setup).await, [""; 0]);
 
+    let before = setup.at_a_terminal(&["--version"]).mode().unwrap();
     let mut one = in_the_vm(&setup, &["work"]).await;
-    let before = one.mode().unwrap();
     one.waits_for("$ ").await.unwrap();
     one.enters("export WORD=kept; stty size").await.unwrap();
     one.waits_for("50 200").await.unwrap();

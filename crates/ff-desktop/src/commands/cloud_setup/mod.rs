@@ -41,6 +41,8 @@ async fn walk(context: &Context, args: SetupArgs) -> anyhow::Result<ExitCode> {
             cloud.client.set_git_identity(&vm.id, &identity).await?;
         }
         let seen = provision::look(context, &cloud, &vm).await?;
+        // It may have been woken for the look.
+        let vm = cloud.client.vm(&vm.id).await.unwrap_or(vm);
         Ok((vm, seen))
     };
     let (vm, seen) = stop::unless(context.stop(), beginning).await?;
