@@ -131,7 +131,8 @@ async fn ends_are_told_and_a_frozen_vm_keeps_its_terminals() {
 
     let mut three = in_the_vm(&setup, &["three"]).await;
     three.waits_for("$ ").await.unwrap();
-    three.enters("WORD=kept").await.unwrap();
+    three.enters("WORD=kept; echo no''ted").await.unwrap();
+    three.waits_for("noted").await.unwrap();
     three.types("\x1d").await.unwrap();
     assert_eq!(three.is_gone().await.unwrap(), 0);
     let vm = setup.world.client().unwrap().vms().await.unwrap()[0]
