@@ -24,6 +24,8 @@ const EVENTS: usize = 64;
 /// Longest wait for a connection when there was one before. It may go into the void, so the next
 /// is not put off for long; a VM that has to wake does so meanwhile.
 const AGAIN: Duration = Duration::from_secs(15);
+/// Time between two looks whether input was taken.
+const LOOK: Duration = Duration::from_millis(10);
 /// Pieces of input waiting for the socket.
 const COMMANDS: usize = 64;
 
@@ -56,6 +58,7 @@ pub struct TerminalSocket {
 #[derive(Debug, Clone)]
 pub struct TerminalInput {
     commands: mpsc::Sender<Command>,
+    track: Arc<Mutex<Track>>,
     read_only: bool,
 }
 
@@ -86,6 +89,18 @@ impl TerminalInput {
             self.command(Command::Input(piece)).await?;
         }
         Ok(())
+    }
+
+    /// Waits until all that was typed has been taken, or for so long.
+    pub async fn settled(&self, within: Duration) {
+        let all_taken = || self.commands.capacity() == COMMANDS && lock(&self.track).is_settled();
+        let settling = async {
+            while !all_taken() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        // What is not taken by then is given up by whoever leaves.
+        let _ = tokio::time::timeout(within, settling).await;
     }
 
     /// Tells the size of the viewer's window.
@@ -153,6 +168,7 @@ impl EngineClient {
         };
         let from = lock(&owner.track).from();
         let first = owner.dial(from, WAKE).await?;
+        let track = Arc::clone(&owner.track);
         let stopped = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -164,6 +180,7 @@ impl EngineClient {
             events: events_out,
             input: TerminalInput {
                 commands: commands_in,
+                track,
                 read_only,
             },
             _end: stop.drop_guard(),

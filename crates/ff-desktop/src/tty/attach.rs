@@ -26,6 +26,8 @@ const QUIET: Duration = Duration::from_secs(1);
 const PROMPT: Duration = Duration::from_millis(300);
 /// Then it is typed to, prompt or not.
 const LONGEST_PROMPT: Duration = Duration::from_secs(5);
+/// What was typed before the key that detaches gets this long to arrive.
+const LAST_KEYS: Duration = Duration::from_secs(2);
 
 /// When something last came or went.
 #[derive(Debug, Clone)]
@@ -158,6 +160,7 @@ async fn keyboard(typing: LineInput, view: View, activity: &Activity) -> anyhow:
             typing.send(bytes.to_vec()).await?;
         }
         if detached {
+            typing.settled(LAST_KEYS).await;
             return Ok(Left::Detached);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ff_client::socket::{TerminalEvent, TerminalInput, TerminalSocket};
 use ff_core::terminal::{Attach, TerminalHandle, ViewerEvent, ViewerInput, ViewerOutput};
@@ -98,6 +99,13 @@ impl LineInput {
                 let offset = input.typed.fetch_add(bytes.len() as u64, Ordering::Relaxed);
                 Ok(input.viewer.send(offset, bytes).await?)
             }
+        }
+    }
+
+    /// Waits until all that was typed has been taken, or for so long.
+    pub async fn settled(&self, within: Duration) {
+        if let Self::Cloud(input) = self {
+            input.settled(within).await;
         }
     }
 
