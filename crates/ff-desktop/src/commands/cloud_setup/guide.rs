@@ -190,7 +190,8 @@ impl<'a> Guide<'a> {
             })
         };
         let mut seen = before.clone();
-        if !step.of(&before).logged_in {
+        // A login is there before its account's name is.
+        if !step.of(&before).logged_in || step.of(&before).account.is_none() {
             seen = stop::unless(self.context.stop(), asking).await?;
         }
         if !step.of(&seen).logged_in {
