@@ -6,7 +6,6 @@ use ff_protocol::agent::{
     HEALTH_PATH, HELLO_PATH, Health, Hello, QUIESCE_PATH, Quiesce, Quiesced, REPORTS_PATH,
 };
 use ff_protocol::handoff::{Export, Finish, Manifest, Receive, Received, Restored};
-use ff_protocol::vm::Onboarding;
 use ff_protocol::{HandoffId, VmId};
 use futures_util::Stream;
 use reqwest::Method;
@@ -109,12 +108,6 @@ impl AgentClient {
         let path = format!("{QUIESCE_PATH}/{id}");
         let request = self.http.request(Method::DELETE, &path);
         self.http.unit(request, within).await
-    }
-
-    /// What the user has still to do in the VM.
-    pub async fn onboarding(&self) -> Result<Onboarding> {
-        let path = format!("/api/vms/{}/onboarding", self.vm_id);
-        self.http.get(&path, SHORT).await
     }
 
     /// Makes the VM ready to receive a workspace: clones or fetches.

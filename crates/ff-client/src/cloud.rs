@@ -1,7 +1,10 @@
 //! The cloud server's API.
 
+use std::time::Duration;
+
 use ff_protocol::handoff::{CreateHandoff, Handoff, Manifest, Restored};
-use ff_protocol::vm::{CreateVm, Onboarding, Vm};
+use ff_protocol::onboarding::{LONGEST_WAIT, Onboarding};
+use ff_protocol::vm::{CreateVm, GitIdentity, Vm};
 use ff_protocol::workspace::CloudWorkspace;
 use ff_protocol::{HandoffId, UserId, VmId, WorkspaceId};
 use reqwest::Method;
@@ -74,10 +77,35 @@ impl CloudClient {
         self.http().unit(request, WAKE).await
     }
 
-    /// What the user has still to do in the VM.
+    /// What the user has still to do in the VM; wakes nothing.
     pub async fn onboarding(&self, id: &VmId) -> Result<Onboarding> {
-        let path = format!("/api/vms/{id}/onboarding");
-        self.http().get(&path, WAKE).await
+        self.http().get(&onboarding(id, ""), WAKE).await
+    }
+
+    /// As [`Self::onboarding`], in a VM that is woken for it if it sleeps.
+    pub async fn onboarding_waking(&self, id: &VmId) -> Result<Onboarding> {
+        self.http().get(&onboarding(id, "?wake=true"), WAKE).await
+    }
+
+    /// As [`Self::onboarding`], once its version is another than this, or else after `wait`, which
+    /// is a minute at most. Versions have no characters that mean something in a URL.
+    pub async fn onboarding_after(
+        &self,
+        id: &VmId,
+        version: &str,
+        wait: Duration,
+    ) -> Result<Onboarding> {
+        let seconds = wait.as_secs().min(LONGEST_WAIT);
+        let path = onboarding(id, &format!("?after={version}&wait={seconds}"));
+        let limit = Duration::from_secs(seconds) + WAKE;
+        self.http().get(&path, limit).await
+    }
+
+    /// Sets git's identity for the VM's whole home; wakes the VM.
+    pub async fn set_git_identity(&self, id: &VmId, identity: &GitIdentity) -> Result<GitIdentity> {
+        let path = format!("/api/vms/{id}/git-identity");
+        let request = self.http().request(Method::PUT, &path).json(identity);
+        self.http().send(request, WAKE).await
     }
 
     /// The workspaces the server knows, from its mirror: wakes nothing.
@@ -141,6 +169,10 @@ impl CloudClient {
         let request = self.http().request(Method::DELETE, &path(id, ""));
         self.http().unit(request, WAKE).await
     }
+}
+
+fn onboarding(id: &VmId, query: &str) -> String {
+    format!("/api/vms/{id}/onboarding{query}")
 }
 
 fn path(id: &HandoffId, rest: &str) -> String {

@@ -17,6 +17,7 @@ use crate::error::{IoContext, Result};
 use crate::git::Git;
 use crate::github::GitHub;
 use crate::handoff::Turns;
+use crate::onboarding;
 use crate::pull_request::Wanted;
 use crate::session::Sessions;
 use crate::store::Store;
@@ -50,6 +51,7 @@ struct Inner {
     permits: Permits,
     schedule: Schedule,
     awake: Awake,
+    watch: onboarding::Watch,
     _ticking: AbortOnDropHandle<()>,
 }
 
@@ -82,6 +84,7 @@ impl Core {
             permits: Permits::default(),
             schedule: Schedule::default(),
             awake,
+            watch: onboarding::Watch::default(),
             _ticking: ticking,
             sessions,
             store,
@@ -155,6 +158,10 @@ impl Core {
     /// Workspaces are made ready to arrive one at a time: two may share a clone.
     pub(crate) fn arrivals(&self) -> &Semaphore {
         &self.inner.arrivals
+    }
+
+    pub(crate) fn watch(&self) -> &onboarding::Watch {
+        &self.inner.watch
     }
 
     pub(crate) fn turns(&self) -> &Turns {

@@ -21,8 +21,10 @@ pub mod project;
 pub mod pull_request;
 pub mod ratchet;
 pub mod session;
+mod stamp;
 pub mod store;
 pub mod terminal;
+mod tool;
 pub mod workspace;
 
 pub use config::{CoreConfig, Side};

@@ -12,14 +12,17 @@ mod terminal;
 mod workspace;
 
 pub use chat::ChatArgs;
-pub use cloud::CloudCommand;
+pub use cloud::{CloudCommand, SetupArgs};
 pub use github::{PrCommand, RatchetCommand};
 pub use import::{ExportArgs, ImportArgs};
 pub use permissions::Permissions;
 pub use project::{ProjectCommand, Startup};
 pub use serve::ServeArgs;
 pub use session::{AnswerArgs, SendArgs, SessionArg, SessionCommand, StartArgs, Stay};
-pub use terminal::TerminalArgs;
+pub use terminal::{
+    ListTerminals, OneTerminal, RenameTerminalArgs, TerminalArgs, TerminalCommand,
+    TerminalPlaceArgs,
+};
 pub use workspace::{
     ArchiveArgs, DeleteArgs, NewWorkspace, RenameArgs, RetryArgs, RunCommand, WorkspaceArg,
     WorkspaceCommand,
@@ -34,7 +37,7 @@ const EXIT_CODES: &str = "Exit codes:
   3  no such project, workspace, session or terminal
   4  refused: the state of things forbids it (the message says what to change)
   5  the cloud cannot be reached, or cannot act now
-  6  the session waits for an answer
+  6  you are waited for: a session for an answer, a VM for a login
   130  interrupted
 `ff terminal` ends with the exit code of the shell.";
 

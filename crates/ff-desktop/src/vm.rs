@@ -1,6 +1,6 @@
 //! The user's VM.
 
-use ff_protocol::vm::{Login, Onboarding, Vm, VmState};
+use ff_protocol::vm::{Login, Vm, VmState};
 
 use crate::context::Connection;
 use crate::failure::{Exit, Failure};
@@ -25,18 +25,6 @@ pub async fn find(cloud: &Connection) -> anyhow::Result<Option<Vm>> {
             && !matches!(vm.state, VmState::Terminating | VmState::Terminated)
     };
     Ok(cloud.client.vms().await?.into_iter().find(alive))
-}
-
-/// What is left to do in a VM, as lines for people; empty when it is ready.
-pub fn left_to_do(onboarding: &Onboarding) -> Vec<String> {
-    let mut lines = Vec::new();
-    if !onboarding.github.logged_in {
-        lines.push("log in to GitHub: gh auth login".to_owned());
-    }
-    if !onboarding.claude.logged_in {
-        lines.push("log in to Claude: claude auth login  (or an API key: {\"env\": {\"ANTHROPIC_API_KEY\": \"...\"}} in ~/.claude/settings.json)".to_owned());
-    }
-    lines
 }
 
 /// A login for people.

@@ -130,29 +130,63 @@ fn setup_without_a_terminal_says_what_is_left_to_do() {
                 "image": "ff-vm", "createdAt": "2026-01-01T00:00:00Z",
             }),
         ),
-        "GET /api/vms/vm-1/onboarding" => Reply::Json(
+        "PUT /api/vms/vm-1/git-identity" => Reply::Json(200, request.json()),
+        line if line.starts_with("GET /api/vms/vm-1/onboarding") => Reply::Json(
             200,
             serde_json::json!({
                 "github": {"loggedIn": false},
                 "claude": {"loggedIn": true, "account": "me"},
+                "version": "1",
+                "gitIdentityMissing": ["user.email"],
+                "tools": {"claude": "2.1.330", "gh": "2.23.0", "git": "2.39.5"},
+                "nextStepCode": "github_login",
                 "nextStep": "log in to GitHub",
             }),
         ),
         _ => Reply::empty_page(),
     });
     desktop.ok(&["cloud", "connect", &cloud.url()]);
-    let text = desktop.ok(&["cloud", "setup"]);
+    let run = desktop.ff(&["cloud", "setup"]);
+    assert_eq!(run.code, 6, "{}", run.stderr);
     for words in [
         "vm-1",
         "github: not logged in",
         "claude: logged in as me",
-        "gh auth login",
+        "gh 2.23.0",
+        "node does not run",
+        "none (user.email missing)",
+        "next: log in to GitHub",
+        "not ready yet",
     ] {
-        assert!(text.contains(words), "no {words:?} in: {text}");
+        assert!(
+            run.stdout.contains(words),
+            "no {words:?} in: {}",
+            run.stdout
+        );
     }
-    let json = desktop.json(&["cloud", "setup"]);
+    let run = desktop.ff(&["cloud", "setup", "--json"]);
+    assert_eq!(run.code, 6, "{}", run.stderr);
+    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(json["github"]["loggedIn"], false);
-    assert_eq!(json["nextStep"], "log in to GitHub");
+    assert_eq!(json["ready"], false);
+    assert_eq!(json["nextStepCode"], "github_login");
+    let lines = cloud.lines();
+    assert!(
+        !lines.iter().any(|line| line.starts_with("PUT")),
+        "{lines:?}"
+    );
+    let identity = ["--git-name", "Zoë", "--git-email", "zoe@example.test"];
+    desktop.ff(&[&["cloud", "setup"][..], &identity].concat());
+    let put = cloud
+        .requests()
+        .into_iter()
+        .find(|it| it.method == "PUT")
+        .unwrap();
+    assert_eq!(put.path, "/api/vms/vm-1/git-identity");
+    assert_eq!(
+        put.json(),
+        serde_json::json!({"name": "Zoë", "email": "zoe@example.test"})
+    );
 }
 
 #[test]

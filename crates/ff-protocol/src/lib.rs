@@ -11,6 +11,7 @@ pub mod error;
 pub mod handoff;
 pub mod ids;
 pub mod limits;
+pub mod onboarding;
 pub mod project;
 pub mod pull_request;
 pub mod session;

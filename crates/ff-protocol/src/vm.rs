@@ -1,4 +1,4 @@
-//! VMs, and what a user has still to do inside one.
+//! VMs.
 
 use serde::{Deserialize, Serialize};
 
@@ -142,29 +142,6 @@ pub struct LoginRequired {
     pub since: Timestamp,
     /// What showed it, for people; never a token.
     pub reason: String,
-}
-
-/// What a user has done and has still to do in their VM.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Onboarding {
-    /// The login of `gh`.
-    pub github: Login,
-    /// The login of the Claude CLI.
-    pub claude: Login,
-    /// The git identity commits will carry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub git_identity: Option<GitIdentity>,
-    /// The one thing to do next; absent when the VM is ready.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_step: Option<String>,
-}
-
-impl Onboarding {
-    /// Whether nothing is left to do.
-    pub fn is_ready(&self) -> bool {
-        self.github.logged_in && self.claude.logged_in
-    }
 }
 
 /// `user.name` and `user.email` of git.

@@ -24,6 +24,8 @@ const EVENTS: usize = 64;
 /// Longest wait for a connection when there was one before. It may go into the void, so the next
 /// is not put off for long; a VM that has to wake does so meanwhile.
 const AGAIN: Duration = Duration::from_secs(15);
+/// Time between two looks whether input was taken.
+const LOOK: Duration = Duration::from_millis(10);
 /// Pieces of input waiting for the socket.
 const COMMANDS: usize = 64;
 
@@ -38,6 +40,9 @@ pub struct TerminalOptions {
     pub from: Option<(String, u64)>,
     /// Only watch: input is refused, and the window's size does not count.
     pub read_only: bool,
+    /// After a lost connection the screen is drawn anew, as something else may have been written on
+    /// it meanwhile; without it, the output goes on where it was.
+    pub redraw: bool,
 }
 
 /// A viewer of a terminal. It comes back after a lost connection without losing or repeating
@@ -53,6 +58,7 @@ pub struct TerminalSocket {
 #[derive(Debug, Clone)]
 pub struct TerminalInput {
     commands: mpsc::Sender<Command>,
+    track: Arc<Mutex<Track>>,
     read_only: bool,
 }
 
@@ -83,6 +89,18 @@ impl TerminalInput {
             self.command(Command::Input(piece)).await?;
         }
         Ok(())
+    }
+
+    /// Waits until all that was typed has been taken, or for so long.
+    pub async fn settled(&self, within: Duration) {
+        let all_taken = || self.commands.capacity() == COMMANDS && lock(&self.track).is_settled();
+        let settling = async {
+            while !all_taken() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        // What is not taken by then is given up by whoever leaves.
+        let _ = tokio::time::timeout(within, settling).await;
     }
 
     /// Tells the size of the viewer's window.
@@ -144,10 +162,13 @@ impl EngineClient {
                 options.from,
                 read_only,
             ))),
+            redraw: options.redraw,
             events,
             commands,
         };
-        let first = owner.dial(WAKE).await?;
+        let from = lock(&owner.track).from();
+        let first = owner.dial(from, WAKE).await?;
+        let track = Arc::clone(&owner.track);
         let stopped = stop.clone();
         tokio::spawn(async move {
             tokio::select! {
@@ -159,6 +180,7 @@ impl EngineClient {
             events: events_out,
             input: TerminalInput {
                 commands: commands_in,
+                track,
                 read_only,
             },
             _end: stop.drop_guard(),
@@ -170,13 +192,18 @@ struct Owner {
     http: Http,
     path: String,
     track: Arc<Mutex<Track>>,
+    redraw: bool,
     events: mpsc::Sender<Result<TerminalEvent>>,
     commands: mpsc::Receiver<Command>,
 }
 
 impl Owner {
-    async fn dial(&self, deadline: Duration) -> Result<WsStream> {
+    async fn dial_again(&self) -> Result<WsStream> {
         let from = lock(&self.track).from();
+        self.dial(from.filter(|_| !self.redraw), AGAIN).await
+    }
+
+    async fn dial(&self, from: Option<String>, deadline: Duration) -> Result<WsStream> {
         let path = match from {
             Some(from) => format!("{}&from={from}", self.path),
             None => self.path.clone(),
@@ -190,7 +217,7 @@ impl Owner {
         loop {
             let end = match socket.take() {
                 Some(socket) => backoff.watch(self.connection(socket)).await,
-                None => match self.dial(AGAIN).await {
+                None => match self.dial_again().await {
                     Ok(fresh) => {
                         socket = Some(fresh);
                         continue;

@@ -120,6 +120,11 @@ impl Track {
         self.unacked.len() < UNACKED
     }
 
+    /// Whether all input so far has been taken.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.unacked.is_empty()
+    }
+
     pub(crate) fn push_input(&mut self, bytes: &[u8]) {
         self.unacked.extend(bytes);
     }

@@ -3,12 +3,14 @@
 mod bundle;
 mod clone;
 mod command;
+mod identity;
 mod remote;
 mod repo;
 mod worktree;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use identity::{IdentityParts, files};
 pub use remote::{CleanRemote, Remote};
 pub(crate) use worktree::CheckOut;
 

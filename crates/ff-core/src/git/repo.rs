@@ -4,8 +4,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ff_protocol::vm::GitIdentity;
-
 use super::Git;
 use crate::error::{IoContext, Result};
 
@@ -141,31 +139,6 @@ impl Git {
         let args = ["for-each-ref", "--format=%(upstream:short)", &spec];
         let name = self.command(dir).args(args).text().await?;
         Ok((!name.is_empty()).then_some(name))
-    }
-
-    /// Identity that commits made in this directory would carry.
-    pub async fn identity(&self, dir: &Path) -> Result<Option<GitIdentity>> {
-        let get = |key: &'static str| self.command(dir).args(["config", "--get", key]).output();
-        let (name, email) = (get("user.name").await?, get("user.email").await?);
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
-        Ok((name.ok && email.ok).then(|| GitIdentity {
-            name: text(name.stdout),
-            email: text(email.stdout),
-        }))
-    }
-
-    /// Sets the identity of commits made in this repository.
-    pub async fn set_identity(&self, repo: &Path, identity: &GitIdentity) -> Result<()> {
-        for (key, value) in [
-            ("user.name", &identity.name),
-            ("user.email", &identity.email),
-        ] {
-            self.command(repo)
-                .args(["config", key, value])
-                .done()
-                .await?;
-        }
-        Ok(())
     }
 
     /// Whether the text may name a branch. Shorthands such as `@{-1}` are none.

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use super::failure::Cause;
 use crate::activity::Awake;
 use crate::process_group::Group;
+use crate::tool;
 
 /// Most that is taken of an answer, in bytes.
 const LONGEST_ANSWER: u64 = 16 << 20;
@@ -54,6 +55,11 @@ impl Runner {
     /// Processes of `gh` that run.
     pub(super) fn pids(&self) -> Vec<u32> {
         self.pids.all()
+    }
+
+    /// Its version; none if it does not run.
+    pub(super) async fn version(&self) -> Result<Option<String>, crate::Error> {
+        tool::version(self.command(&[])).await
     }
 
     /// Runs it to its end; a failure of its own is no error here.

@@ -1,6 +1,6 @@
 //! Whether the CLI is logged in.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -8,7 +8,9 @@ use ff_protocol::vm::Login;
 use serde::Deserialize;
 use tokio::process::Command;
 
+use super::transcript;
 use crate::error::{Error, Result};
+use crate::tool;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -19,6 +21,27 @@ const DEADLINE: Duration = Duration::from_secs(20);
 struct Status {
     logged_in: bool,
     email: Option<String>,
+}
+
+/// Where the CLI keeps its login, its account's name, and settings that may hold a key.
+pub(crate) fn files(home: &Path) -> Vec<PathBuf> {
+    let dir = transcript::config_dir_of(home);
+    vec![
+        dir.join(".credentials.json"),
+        dir.join("settings.json"),
+        dir.join(".claude.json"),
+        home.join(".claude.json"),
+    ]
+}
+
+/// The version of the CLI; `None` if it does not run.
+///
+/// # Errors
+/// The system cannot start programs now.
+pub(crate) async fn version(claude: &Path, home: &Path) -> Result<Option<String>> {
+    let mut command = Command::new(claude);
+    command.env("HOME", home).current_dir(home);
+    tool::version(command).await
 }
 
 /// The login of the CLI. A CLI that takes too long or prints something else counts as logged

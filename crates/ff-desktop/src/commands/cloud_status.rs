@@ -1,6 +1,7 @@
 //! `ff cloud status`.
 
-use ff_protocol::vm::{Onboarding, Vm};
+use ff_protocol::onboarding::Onboarding;
+use ff_protocol::vm::Vm;
 use serde::Serialize;
 
 use crate::context::Context;
@@ -40,7 +41,9 @@ fn text(status: &Status) -> String {
     let onboarding = status.onboarding.as_ref();
     let next = match (vm, onboarding) {
         (None, _) => Some("ff cloud setup".to_owned()),
-        (Some(_), Some(onboarding)) if !onboarding.is_ready() => Some("ff cloud setup".into()),
+        (Some(_), Some(onboarding)) if onboarding.next_step.is_some() => {
+            Some("ff cloud setup".into())
+        }
         _ => None,
     };
     fields(&[

@@ -58,7 +58,7 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<ExitCode
         Command::Workspace(command) => {
             stop::unless(context.stop(), workspace(context, command)).await?;
         }
-        Command::Cloud(command) => cloud(context, command).await?,
+        Command::Cloud(command) => return cloud(context, command).await,
         Command::Send(args) => send::run(context, &args.workspace).await?,
         Command::Pull(args) => pull::run(context, &args.workspace).await?,
         Command::Terminal(args) => return terminal::run(context, args).await,
@@ -107,14 +107,17 @@ async fn workspace(context: &Context, command: WorkspaceCommand) -> anyhow::Resu
     }
 }
 
-async fn cloud(context: &Context, command: CloudCommand) -> anyhow::Result<()> {
+async fn cloud(context: &Context, command: CloudCommand) -> anyhow::Result<ExitCode> {
     match command {
         CloudCommand::Connect { url, user } => {
-            stop::unless(context.stop(), cloud_connect::run(context, &url, user)).await
+            stop::unless(context.stop(), cloud_connect::run(context, &url, user)).await?;
         }
-        CloudCommand::Setup => cloud_setup::run(context).await,
-        CloudCommand::Status => stop::unless(context.stop(), cloud_status::run(context)).await,
+        CloudCommand::Setup(args) => return cloud_setup::run(context, args).await,
+        CloudCommand::Status => {
+            stop::unless(context.stop(), cloud_status::run(context)).await?;
+        }
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Starting and sending see to signals themselves: a turn has to be interrupted first.
@@ -154,7 +157,7 @@ pub fn workspace_of(command: &Command) -> Option<String> {
             ) => &args.workspace,
             WorkspaceCommand::New(_) | WorkspaceCommand::List => return None,
         },
-        Command::Terminal(args) => args.workspace.as_ref()?,
+        Command::Terminal(args) => args.workspace()?,
         Command::Chat(args) => &args.workspace,
         Command::Pr(command) => command.workspace(),
         Command::Ratchet(command) => command.workspace(),

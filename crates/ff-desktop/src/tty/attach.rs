@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use ff_protocol::terminal::Exit;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use tokio::signal::unix::{SignalKind, signal};
-
+use super::detach::{Key, Watch};
+use super::input;
 use super::line::{Line, LineEvent, LineInput};
+use super::notice::over_the_screen;
 use super::raw::{self, RawMode};
-use super::{detach, input};
 use crate::context::Context;
 use crate::output::{say, write_out};
 use crate::stop;
@@ -20,6 +22,12 @@ const END_OF_INPUT: &[u8] = &[0x04];
 /// that set the terminal's mode. Some do not take it for the end: it is typed until the shell
 /// has ended.
 const QUIET: Duration = Duration::from_secs(1);
+/// Silence after which a shell that was just opened shows its prompt.
+const PROMPT: Duration = Duration::from_millis(300);
+/// Then it is typed to, prompt or not.
+const LONGEST_PROMPT: Duration = Duration::from_secs(5);
+/// What was typed before the key that detaches gets this long to arrive.
+const LAST_KEYS: Duration = Duration::from_secs(2);
 
 /// When something last came or went.
 #[derive(Debug, Clone)]
@@ -34,14 +42,12 @@ impl Activity {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Waits until nothing has happened for a while.
-    async fn quiet(&self) {
+    /// Waits until nothing has happened for so long.
+    async fn quiet(&self, long: Duration) {
         loop {
             let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            tokio::time::sleep_until(last + QUIET).await;
-            if last.elapsed() >= QUIET
-                && last == *self.0.lock().unwrap_or_else(PoisonError::into_inner)
-            {
+            tokio::time::sleep_until(last + long).await;
+            if last == *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
                 return;
             }
         }
@@ -51,25 +57,44 @@ impl Activity {
 /// How the viewing ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
-    /// The shell ended with this code.
-    Exited(i32),
+    /// The shell ended so.
+    Exited(Exit),
     /// The user detached; the shell goes on.
     Detached,
+    /// What was waited for has come; the shell goes on.
+    Over,
 }
 
-/// A person at the keyboard: raw mode, the size follows the window, Ctrl-] detaches.
+/// How a person looks at a terminal.
+#[derive(Debug, Default)]
+pub struct View {
+    /// The key that detaches.
+    pub key: Key,
+    /// Nothing is typed.
+    pub read_only: bool,
+    /// Typed for the user as soon as the shell shows its prompt.
+    pub first: Option<Vec<u8>>,
+}
+
+/// A person at the keyboard: raw mode, the size follows the window, a key detaches. Ends also when
+/// `until` does.
 ///
 /// # Errors
 /// The terminal is gone for good, or we were told to stop.
-pub async fn person(context: &Context, line: Line) -> anyhow::Result<Left> {
-    let typing = line.input();
-    let sizing = line.input();
+pub async fn person(
+    context: &Context,
+    line: &mut Line,
+    view: View,
+    until: impl Future<Output = ()>,
+) -> anyhow::Result<Left> {
+    let (typing, sizing) = (line.input(), line.input());
     let activity = Activity::new();
     let raw_mode = RawMode::enter()?;
     let left = tokio::select! {
-        left = show(line, &activity) => left,
-        left = keyboard(typing) => left,
+        left = show(line, &raw_mode, &activity) => left,
+        left = keyboard(typing, view, &activity) => left,
         error = follow_window(sizing) => Err(error),
+        () = until => Ok(Left::Over),
         () = context.stop().cancelled() => Err(stop::interrupted().into()),
     };
     drop(raw_mode);
@@ -80,35 +105,62 @@ pub async fn person(context: &Context, line: Line) -> anyhow::Result<Left> {
 ///
 /// # Errors
 /// The terminal is gone for good, or we were told to stop.
-pub async fn pipe(context: &Context, line: Line) -> anyhow::Result<Left> {
+pub async fn pipe(context: &Context, line: &mut Line, read_only: bool) -> anyhow::Result<Left> {
     let typing = line.input();
     let activity = Activity::new();
+    let types = async {
+        if read_only {
+            return std::future::pending().await;
+        }
+        type_all(typing, &activity).await
+    };
     tokio::select! {
-        left = show(line, &activity) => left,
-        error = type_all(typing, &activity) => Err(error),
+        left = pass(line, &activity) => left,
+        error = types => Err(error),
         () = context.stop().cancelled() => Err(stop::interrupted().into()),
     }
 }
 
-async fn show(mut line: Line, activity: &Activity) -> anyhow::Result<Left> {
+async fn show(line: &mut Line, screen: &RawMode, activity: &Activity) -> anyhow::Result<Left> {
+    loop {
+        let event = line.next().await?;
+        activity.note();
+        match event {
+            LineEvent::Output(bytes) => screen.show(&bytes)?,
+            LineEvent::Note(note) => {
+                screen.show(&over_the_screen(&format!("[ff: {note}]"), raw::size()))?;
+            }
+            LineEvent::Exited(exit) => return Ok(Left::Exited(exit)),
+        }
+    }
+}
+
+async fn pass(line: &mut Line, activity: &Activity) -> anyhow::Result<Left> {
     loop {
         let event = line.next().await?;
         activity.note();
         match event {
             LineEvent::Output(bytes) => write_out(&bytes)?,
-            LineEvent::Note(note) => say(format!("\r\n[ff: {note}]\r")),
-            LineEvent::Exited(code) => return Ok(Left::Exited(code)),
+            LineEvent::Note(note) => say(format!("[ff: {note}]")),
+            LineEvent::Exited(exit) => return Ok(Left::Exited(exit)),
         }
     }
 }
 
-async fn keyboard(typing: LineInput) -> anyhow::Result<Left> {
+async fn keyboard(typing: LineInput, view: View, activity: &Activity) -> anyhow::Result<Left> {
+    if let Some(first) = view.first {
+        // A shell that shows none within this time reads what was typed all the same.
+        let _ = tokio::time::timeout(LONGEST_PROMPT, activity.quiet(PROMPT)).await;
+        typing.send(first).await?;
+    }
+    let mut watch = Watch::new(view.key);
     while let Some(typed) = input::next().await {
-        let (bytes, detached) = detach::until_key(&typed);
-        if !bytes.is_empty() {
+        let (bytes, detached) = watch.take(&typed);
+        if !bytes.is_empty() && !view.read_only {
             typing.send(bytes.to_vec()).await?;
         }
         if detached {
+            typing.settled(LAST_KEYS).await;
             return Ok(Left::Detached);
         }
     }
@@ -123,7 +175,7 @@ async fn type_all(typing: LineInput, activity: &Activity) -> anyhow::Error {
         }
     }
     loop {
-        activity.quiet().await;
+        activity.quiet(QUIET).await;
         if let Err(error) = typing.send(END_OF_INPUT.to_vec()).await {
             return over(error).await;
         }

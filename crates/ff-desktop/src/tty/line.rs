@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use ff_client::socket::{TerminalEvent, TerminalInput, TerminalSocket};
 use ff_core::terminal::{Attach, TerminalHandle, ViewerEvent, ViewerInput, ViewerOutput};
 use ff_protocol::TerminalId;
-use ff_protocol::terminal::Size;
+use ff_protocol::terminal::{Exit, Size};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{self, Failure};
 
 /// What comes from a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub enum LineEvent {
     /// Something to tell the user.
     Note(String),
     /// The shell ended; nothing follows.
-    Exited(i32),
+    Exited(Exit),
 }
 
 /// A viewer of a terminal.
@@ -101,6 +102,13 @@ impl LineInput {
         }
     }
 
+    /// Waits until all that was typed has been taken, or for so long.
+    pub async fn settled(&self, within: Duration) {
+        if let Self::Cloud(input) = self {
+            input.settled(within).await;
+        }
+    }
+
     /// Tells the size of the viewer's window.
     ///
     /// # Errors
@@ -118,7 +126,7 @@ fn of_socket(event: TerminalEvent) -> Option<LineEvent> {
         TerminalEvent::Output(bytes) | TerminalEvent::Redraw(bytes) => {
             Some(LineEvent::Output(bytes.to_vec()))
         }
-        TerminalEvent::Exited(exit) => Some(LineEvent::Exited(exit.code)),
+        TerminalEvent::Exited(exit) => Some(LineEvent::Exited(exit)),
         TerminalEvent::Reconnecting(why) => Some(LineEvent::Note(format!(
             "connection lost, trying again: {why}"
         ))),
@@ -134,7 +142,7 @@ fn of_viewer(event: ViewerEvent) -> Option<LineEvent> {
         ViewerEvent::Output { bytes, .. } | ViewerEvent::Drawn { bytes } => {
             Some(LineEvent::Output(bytes.to_vec()))
         }
-        ViewerEvent::Exited(exit) => Some(LineEvent::Exited(exit.code)),
+        ViewerEvent::Exited(exit) => Some(LineEvent::Exited(exit)),
         ViewerEvent::Redraw
         | ViewerEvent::Live { .. }
         | ViewerEvent::Ack { .. }
@@ -145,5 +153,5 @@ fn of_viewer(event: ViewerEvent) -> Option<LineEvent> {
 }
 
 fn gone() -> Failure {
-    Failure::new(Exit::Failed, "the terminal is gone").next("ff terminal --vm")
+    Failure::new(failure::Exit::Failed, "the terminal is gone").next("ff terminal --vm")
 }

@@ -1,22 +1,15 @@
 //! What the user has still to do in this VM.
 
-use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
-use ff_protocol::VmId;
-use ff_protocol::vm::Onboarding;
+mod git_identity;
+mod show;
 
-use crate::extract::Path;
-use crate::{ApiError, Engine};
+use axum::Router;
+use axum::routing::{get, put};
+
+use crate::Engine;
 
 pub(crate) fn routes() -> Router<Engine> {
-    Router::new().route("/api/vms/{vm}/onboarding", get(show))
-}
-
-async fn show(
-    State(engine): State<Engine>,
-    Path(vm): Path<VmId>,
-) -> Result<Json<Onboarding>, ApiError> {
-    engine.check_vm(&vm)?;
-    Ok(Json(engine.core().onboarding().await?))
+    Router::new()
+        .route("/api/vms/{vm}/onboarding", get(show::show))
+        .route("/api/vms/{vm}/git-identity", put(git_identity::set))
 }

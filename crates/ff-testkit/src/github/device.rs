@@ -1,5 +1,5 @@
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ pub enum DeviceApproval {
 
 /// The OAuth device flow's open codes.
 pub(super) struct DeviceFlow {
-    approval: DeviceApproval,
+    approval: RwLock<DeviceApproval>,
     pending: Mutex<HashMap<String, Pending>>,
 }
 
@@ -47,9 +47,16 @@ pub(super) enum Poll {
 impl DeviceFlow {
     pub(super) fn new(approval: DeviceApproval) -> Self {
         Self {
-            approval,
+            approval: RwLock::new(approval),
             pending: Mutex::default(),
         }
+    }
+
+    pub(super) fn set_approval(&self, approval: DeviceApproval) {
+        *self
+            .approval
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = approval;
     }
 
     /// Opens a login and returns GitHub's answer to `/login/device/code`.
@@ -85,15 +92,20 @@ impl DeviceFlow {
     }
 
     pub(super) fn poll(&self, device_code: &str) -> Poll {
+        let approval = self
+            .approval
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(open) = pending.get_mut(device_code) else {
             return Poll::Expired;
         };
         open.polls += 1;
-        if let DeviceApproval::AfterPolls { login, polls } = &self.approval
-            && open.polls > *polls
+        if let DeviceApproval::AfterPolls { login, polls } = approval
+            && open.polls > polls
         {
-            open.approved_by = Some(login.clone());
+            open.approved_by = Some(login);
         }
         match open.approved_by.clone() {
             Some(login) => {

@@ -21,7 +21,7 @@ mod shapes;
 mod tokens;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -98,7 +98,7 @@ impl GitHub {
             .fallback(http::handle)
             .with_state(Arc::clone(&shared));
         let server = Server::start(config.bind, Some(tls), router).await?;
-        let tunnel = Tunnel::start(server.dial_addr()).await?;
+        let tunnel = Tunnel::start((Ipv4Addr::LOCALHOST, 0).into(), server.dial_addr()).await?;
         Ok(Self {
             server,
             tunnel,
@@ -164,6 +164,11 @@ impl GitHub {
             .accounts
             .write()
             .unwrap_or_else(PoisonError::into_inner) = accounts;
+    }
+
+    /// Says who approves device logins from now on, and when.
+    pub fn set_device_approval(&self, approval: DeviceApproval) {
+        self.shared.device.set_approval(approval);
     }
 
     /// Approves an open device login, as the user would in a browser.

@@ -10,6 +10,8 @@ use super::outside;
 use super::world::{Provisioned, World};
 use crate::messages::DEFAULT_API_KEY;
 
+/// Exit code of `ff cloud setup` while a login is missing.
+const NOT_READY: i32 = 6;
 const VERSIONS: &str = include_str!("../../../../images/vm/versions.env");
 
 impl World {
@@ -19,7 +21,7 @@ impl World {
         self.ff(["cloud", "connect", &url, "--user", &user])
             .ok()
             .await?;
-        self.ff(["--json", "cloud", "setup"]).json().await?;
+        self.set_up(NOT_READY).await?;
         let vm = self
             .client()?
             .vms()
@@ -61,7 +63,11 @@ impl World {
         if self.options.cut == Some(Break::CliMissing) {
             return Ok("not asked: the CLI is missing".to_owned());
         }
-        let onboarding = self.ff(["--json", "cloud", "setup"]).json().await?;
+        let onboarding = self.set_up(NOT_READY).await?;
+        ensure!(
+            onboarding["nextStepCode"] == "github_login",
+            "the next step is another: {onboarding}"
+        );
         ensure!(
             logged_in(&onboarding, "github") == Some(false),
             "GitHub is logged in: {onboarding}"
@@ -143,7 +149,7 @@ impl World {
         if self.options.cut == Some(Break::CliMissing) {
             return Ok("not asked: the CLI is missing".to_owned());
         }
-        let onboarding = self.ff(["--json", "cloud", "setup"]).json().await?;
+        let onboarding = self.set_up(0).await?;
         ensure!(
             logged_in(&onboarding, "github") == Some(true),
             "GitHub is not logged in: {onboarding}"
@@ -202,6 +208,19 @@ impl World {
             "commit {} holds the note, written by the CLI's tools",
             &commit[..12.min(commit.len())]
         ))
+    }
+
+    /// What `ff cloud setup` says where nobody sits before it, with this exit code.
+    async fn set_up(&self, code: i32) -> Result<Value> {
+        let ran = self.ff(["--json", "cloud", "setup"]).outcome().await?;
+        ensure!(
+            ran.code == code,
+            "`ff cloud setup` ended with {} and not {code}: {} {}",
+            ran.code,
+            ran.stderr,
+            ran.stdout
+        );
+        Ok(serde_json::from_str(&ran.stdout)?)
     }
 
     /// The workspace's checkout, as the VM's shell finds it.

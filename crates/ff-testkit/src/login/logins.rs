@@ -81,6 +81,22 @@ impl Logins {
         }
     }
 
+    /// A login as the token host gives it for a code.
+    pub(super) fn fresh(&self) -> Grant {
+        self.lock().give(LIFETIME)
+    }
+
+    /// Every token that was given out, to look for in what must not have any.
+    pub fn tokens(&self) -> Vec<String> {
+        let given = self.lock();
+        let access = given.access.keys().chain(&given.revoked);
+        access
+            .chain(&given.fresh)
+            .chain(&given.used)
+            .cloned()
+            .collect()
+    }
+
     pub(super) fn renew(&self, refresh: &str) -> Result<Grant, Refresh> {
         let mut given = self.lock();
         if given.down {

@@ -1,24 +1,26 @@
-//! A stand-in for the host that renews Claude logins: refresh tokens that work once, expiry and
-//! revocation.
+//! A stand-in for the host that gives and renews Claude logins: the code that is pasted after a
+//! login in a browser, refresh tokens that work once, expiry and revocation.
 //!
 //! The CLI (2.1.330) takes no other address for it than `https://platform.claude.com`, but it obeys
 //! `HTTPS_PROXY` and `NODE_EXTRA_CA_CERTS`. So this is also a proxy, which leads every host here:
 //! nothing that the CLI says over TLS leaves the machine. [`Logins`] is shared with the Messages
 //! stand-in, which then knows whose tokens are good.
 
+mod authorize;
 mod credentials;
 mod http;
 mod logins;
 mod stage;
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use axum::Router;
 
+use self::authorize::Open;
 pub use self::credentials::Credentials;
 pub use self::logins::{Checked, Logins};
 pub use self::stage::LoginStage;
@@ -38,8 +40,12 @@ pub struct LoginHost {
     shared: Arc<Shared>,
 }
 
+/// The account whose logins it gives out.
+pub const EMAIL: &str = "ada@example.test";
+
 struct Shared {
     logins: Logins,
+    open: Open,
     log: RequestLog<LoginRequest>,
 }
 
@@ -82,23 +88,45 @@ impl LoginHost {
     /// No port or no key can be had.
     pub async fn start(logins: Logins) -> Result<Self> {
         let authority = CertificateAuthority::generate()?;
-        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let tls = authority.acceptor(loopback.ip(), &HOSTS.map(str::to_owned))?;
+        Self::start_at(Ipv4Addr::LOCALHOST.into(), logins, authority).await
+    }
+
+    /// Starts at this address of the machine, with a certificate of this authority.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_at(
+        address: IpAddr,
+        logins: Logins,
+        authority: CertificateAuthority,
+    ) -> Result<Self> {
+        let bind = SocketAddr::new(address, 0);
+        let tls = authority.acceptor(address, &HOSTS.map(str::to_owned))?;
         let shared = Arc::new(Shared {
             logins,
+            open: Open::default(),
             log: RequestLog::new(usize::MAX),
         });
         let router = Router::new()
             .fallback(http::handle)
             .with_state(Arc::clone(&shared));
-        let server = Server::start(loopback, Some(tls), router).await?;
-        let tunnel = Tunnel::start(server.addr()).await?;
+        let server = Server::start(bind, Some(tls), router).await?;
+        let tunnel = Tunnel::start(bind, server.addr()).await?;
         Ok(Self {
             server,
             tunnel,
             authority,
             shared,
         })
+    }
+
+    /// Plays the browser: opens the address that `claude auth login` shows, grants the login, and
+    /// answers the code that is to be pasted.
+    ///
+    /// # Errors
+    /// It is no such address.
+    pub fn grant(&self, address: &str) -> Result<String> {
+        self.shared.open.grant(address)
     }
 
     /// The value for `HTTPS_PROXY`.

@@ -118,6 +118,11 @@ impl MessagesApi {
         &self.shared.api_key
     }
 
+    /// The logins whose tokens it takes.
+    pub fn logins(&self) -> Logins {
+        self.shared.logins.clone()
+    }
+
     /// The requests so far, oldest first; only the newest are kept.
     pub fn requests(&self) -> Vec<MessagesRequest> {
         self.shared.log.all()

@@ -11,7 +11,7 @@ use ff_protocol::agent::{
     DEADLINE_HEADER, HEALTH_PATH, HELLO_PATH, Health, Hello, QUIESCE_PATH, Quiesce, Quiesced,
     REPORTS_PATH, SuspendTier,
 };
-use ff_protocol::vm::Onboarding;
+use ff_protocol::onboarding::Onboarding;
 use ff_protocol::{ErrorCode, PROTOCOL_GENERATION, Problem};
 use futures_util::stream;
 use tokio::sync::watch;
@@ -261,10 +261,8 @@ fn end_quiesce(at: &At, id: &str) -> Response {
 
 fn onboarding_answer() -> Response {
     Json(Onboarding {
-        github: Default::default(),
-        claude: Default::default(),
-        git_identity: None,
         next_step: Some("log in".to_owned()),
+        ..Onboarding::default()
     })
     .into_response()
 }

@@ -1,13 +1,14 @@
 //! `/api/vms`, and the pool they come from.
 
 use axum::Router;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{delete, get, patch, post, put};
 
 use crate::App;
 
 mod create;
 mod delete;
 mod end_lease;
+mod git_identity;
 mod lease;
 mod leases;
 mod limits;
@@ -26,6 +27,10 @@ pub fn routes() -> Router<App> {
         .route("/api/vms", get(list::list).post(create::create))
         .route("/api/vms/{vm}", get(show::show).delete(delete::delete))
         .route("/api/vms/{vm}/onboarding", get(onboarding::onboarding))
+        .route(
+            "/api/vms/{vm}/git-identity",
+            put(git_identity::git_identity),
+        )
         .route("/api/vms/{vm}/suspend", post(suspend::suspend))
         .route(
             "/api/vms/{vm}/leases",

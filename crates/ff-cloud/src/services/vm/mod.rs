@@ -39,7 +39,6 @@ mod leases;
 mod limits;
 mod live;
 mod mend;
-mod onboarding;
 mod pool;
 mod reconcile;
 mod restart;

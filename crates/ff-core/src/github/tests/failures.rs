@@ -26,7 +26,7 @@ async fn logged_out_refused_offline_and_missing_are_told_apart() {
         "{}",
         offline.1
     );
-    let login = github.login().await.unwrap();
+    let login = github.login().await.unwrap().login;
     assert!(
         login.logged_in && login.account.is_none(),
         "offline is not logged out"
@@ -41,7 +41,7 @@ async fn logged_out_refused_offline_and_missing_are_told_apart() {
         "{}",
         refused.1
     );
-    assert!(!github.login().await.unwrap().logged_in);
+    assert!(!github.login().await.unwrap().login.logged_in);
 
     std::fs::remove_dir_all(world.dir.path().join(".config")).unwrap();
     let calls = world.api_calls();
@@ -197,7 +197,7 @@ async fn the_token_is_nowhere_in_what_is_run_or_told() {
     let world = World::new().await;
     let pull = world.open("one");
     let github = world.client();
-    github.login().await.unwrap();
+    github.login().await.unwrap().login;
     github.pull_request(&pull).await.unwrap();
     world.stand_in.set_accounts(Vec::new());
     let error = github.pull_request(&pull).await.unwrap_err();

@@ -15,7 +15,7 @@ async fn the_user_is_asked_for_once_in_a_while() {
     tokio::time::sleep(short().user_kept).await;
     assert_eq!(github.user().await.unwrap(), "octo");
     assert_eq!(world.gh.runs().len(), 2);
-    let login = github.login().await.unwrap();
+    let login = github.login().await.unwrap().login;
     assert_eq!(
         (login.logged_in, login.account.as_deref()),
         (true, Some("octo"))

@@ -1,13 +1,13 @@
 //! The CLI's credentials, of which only the expiry is read.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::session::transcript;
+use crate::stamp::{self, Stamp};
 
 /// Logins of MCP servers are in it too.
 const LARGEST: u64 = 4 * 1024 * 1024;
@@ -28,7 +28,7 @@ pub(super) enum Expiry {
 #[derive(Debug)]
 pub(super) struct Credentials {
     path: PathBuf,
-    stamp: Option<(u64, i64, i64, u64)>,
+    stamp: Option<Stamp>,
     expiry: Expiry,
 }
 
@@ -56,7 +56,7 @@ impl Credentials {
 
     /// Looks again. The CLI replaces the file as a whole, so a new one has another inode or time.
     pub(super) fn look(&mut self) -> Expiry {
-        let stamp = fs::metadata(&self.path).ok().map(|it| stamp(&it));
+        let stamp = stamp::of(&self.path);
         if stamp != self.stamp {
             self.stamp = stamp;
             self.expiry = self.read().unwrap_or_default();
@@ -77,15 +77,6 @@ impl Credentials {
             Some(at) => Expiry::At(at),
         })
     }
-}
-
-fn stamp(metadata: &Metadata) -> (u64, i64, i64, u64) {
-    (
-        metadata.ino(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
-        metadata.len(),
-    )
 }
 
 #[cfg(test)]
