@@ -16,5 +16,5 @@ pub mod raw_agent;
 mod request_log;
 mod server;
 pub mod sessions_chaos;
-mod tunnel;
 pub mod terminals_chaos;
+mod tunnel;

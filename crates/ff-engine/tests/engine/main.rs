@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bad_input_sessions;
-mod pull_requests;
 mod bad_input_terminals;
+mod pull_requests;
 mod sessions;
 mod socket_intents;
 mod socket_partials;

@@ -35,8 +35,8 @@ mod settings;
 mod shells;
 pub mod stats;
 pub(crate) mod user;
-mod workspaces;
 mod viewers;
+mod workspaces;
 
 use anyhow::Result;
 use clap::ValueEnum;
