@@ -78,6 +78,8 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
 /// An agent that leaves word in its home of where it is and how one gets in.
 fn leaky_agent(dir: &Path, agent: &Path) -> Result<PathBuf> {
     let script = dir.join("agent");
+    // It is started in its home.
+    let agent = std::path::absolute(agent)?;
     let text = format!(
         "#!/bin/sh\nset -e\ncp \"$FF_AGENT_TOKEN_FILE\" \"$HOME/token\"\n\
          echo \"$FF_AGENT_LISTEN\" >\"$HOME/address\"\nexec '{}' \"$@\"\n",
