@@ -1,6 +1,6 @@
 //! The derivations against what the original application computed.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 #[path = "../examples/derive/samples.rs"]
 mod samples;

@@ -75,7 +75,10 @@ mod tests {
     #[test]
     fn any_session_counts_unless_it_is_closed() {
         let quiet = session();
-        assert_eq!(activity(&[quiet.clone()], &[]), Activity::default());
+        assert_eq!(
+            activity(std::slice::from_ref(&quiet), &[]),
+            Activity::default()
+        );
         let works = Session {
             activity: Turn::Working,
             queued: 1,
