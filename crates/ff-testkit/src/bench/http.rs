@@ -34,6 +34,7 @@ pub enum Peer {
 #[derive(Debug)]
 pub struct Http {
     peer: Peer,
+    host: String,
     headers: Vec<(&'static str, String)>,
     idle: Mutex<Vec<Connection>>,
 }
@@ -75,6 +76,7 @@ impl Http {
     pub fn new(peer: Peer) -> Self {
         Self {
             peer,
+            host: "localhost".to_owned(),
             headers: Vec::new(),
             idle: Mutex::new(Vec::new()),
         }
@@ -83,6 +85,14 @@ impl Http {
     /// Speaks as this user of a server in development mode.
     pub fn of_user(self, user: &str) -> Self {
         self.with("x-ff-user", user)
+    }
+
+    /// Names the peer by its address: some answer to nothing else.
+    pub fn by_address(mut self) -> Self {
+        if let Peer::Tcp(address) = &self.peer {
+            self.host = address.to_string();
+        }
+        self
     }
 
     /// Says this in a header of each call.
@@ -108,7 +118,7 @@ impl Http {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, "localhost");
+            .header(header::HOST, &self.host);
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }

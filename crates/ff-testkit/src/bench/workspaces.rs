@@ -5,11 +5,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use hyper::Method;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use super::Bench;
 use super::clock::timed;
+use super::http::{Http, Peer};
 use super::report::{Goal, Row, Unit};
 use crate::journey::process::Run;
 
@@ -38,15 +40,15 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     for _ in 0..samples {
         let list = home.ff(&["workspace", "list", "--json"]);
         let (took, output) = timed(output(list)).await?;
-        ensure!(counted(&output)? == COUNT, "not all were listed");
+        let list = serde_json::from_slice(&output)?;
+        ensure!(counted(&list) == COUNT, "not all were listed");
         listed.push(took);
     }
     let mut serving = Serving::start(&home).await?;
-    let client = reqwest::Client::builder().no_proxy().build()?;
     let mut asked = Vec::new();
     for warm in 0..samples + 5 {
-        let (took, body) = timed(serving.list(&client)).await?;
-        ensure!(counted(&body)? == COUNT, "not all were answered");
+        let (took, list) = timed(serving.list()).await?;
+        ensure!(counted(&list) == COUNT, "not all were answered");
         if warm >= 5 {
             asked.push(took);
         }
@@ -55,7 +57,7 @@ pub(super) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     let list = Row::new("`ff workspace list`, 1,000", Unit::Millis, listed);
     let list = list.map(|row| row.goal(Goal::Most(50.0)).note("a process each time"));
     let get = Row::new("`GET /api/workspaces`, 1,000", Unit::Millis, asked);
-    let note = "one connection, after five requests that do not count; until the body is read";
+    let note = "one connection, after five requests that do not count; until the body is parsed";
     let get = get.map(|row| row.goal(Goal::Most(20.0)).note(note));
     Ok([list, get].into_iter().flatten().collect())
 }
@@ -87,16 +89,14 @@ async fn output(mut command: Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-fn counted(json: &[u8]) -> Result<usize> {
-    let value: Value = serde_json::from_slice(json)?;
-    let list = value.get("items").unwrap_or(&value);
-    Ok(list.as_array().map_or(0, Vec::len))
+fn counted(value: &Value) -> usize {
+    let list = value.get("items").unwrap_or(value);
+    list.as_array().map_or(0, Vec::len)
 }
 
 struct Serving {
     child: Child,
-    address: String,
-    token: String,
+    http: Http,
 }
 
 impl Serving {
@@ -121,18 +121,19 @@ impl Serving {
             child.kill().await?;
             anyhow::bail!("`ff serve` did not say where it serves");
         };
-        let word = |key: &str| record[key].as_str().map(str::to_owned);
+        let address = record["address"].as_str().context("no address")?;
+        let address = address.trim_start_matches("http://").parse()?;
+        let token = record["token"].as_str().context("no token")?;
+        let http = Http::new(Peer::Tcp(address)).by_address();
         Ok(Self {
             child,
-            address: word("address").context("no address")?,
-            token: word("token").context("no token")?,
+            http: http.with("authorization", &format!("Bearer {token}")),
         })
     }
 
-    async fn list(&self, client: &reqwest::Client) -> Result<Vec<u8>> {
-        let url = format!("{}/api/workspaces", self.address);
-        let answer = client.get(url).bearer_auth(&self.token).send().await?;
-        Ok(answer.error_for_status()?.bytes().await?.to_vec())
+    async fn list(&self) -> Result<Value> {
+        let answer = self.http.call(Method::GET, "/api/workspaces", None).await?;
+        answer.ok("list the workspaces")
     }
 
     async fn end(&mut self) -> Result<()> {
