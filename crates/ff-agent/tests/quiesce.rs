@@ -138,12 +138,13 @@ async fn a_program_in_the_foreground_holds_off_a_stop_and_no_freeze() {
     assert!(find(&health.working, CauseKind::TerminalInput, "").is_some());
     assert!(health.holding.is_empty(), "{health:?}");
     terminal.input().send("cat\n").await.unwrap();
+    // The shell's child is a shell until it has become `cat`.
     let held = eventually("cat in the foreground", async || {
         let held = world.health().await.holding;
-        (!held.is_empty()).then_some(held)
+        let cat = find(&held, CauseKind::Foreground, "cat in terminal 1");
+        cat.is_some().then_some(held)
     });
     let held = held.await;
-    assert!(find(&held, CauseKind::Foreground, "cat in terminal 1").is_some());
 
     world.quiet().await;
     let stop = Quiesce {

@@ -197,7 +197,7 @@ async fn the_token_is_nowhere_in_what_is_run_or_told() {
     let world = World::new().await;
     let pull = world.open("one");
     let github = world.client();
-    github.login().await.unwrap().login;
+    github.login().await.unwrap();
     github.pull_request(&pull).await.unwrap();
     world.stand_in.set_accounts(Vec::new());
     let error = github.pull_request(&pull).await.unwrap_err();

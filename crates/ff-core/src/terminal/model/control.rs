@@ -8,15 +8,15 @@ impl Model {
     /// Executes a control character (C0).
     pub(super) fn control(&mut self, control: u8) {
         match control {
-            0x08 => self.to_col(self.cursor.col.saturating_sub(1)),
+            0x08 => self.move_to_col(self.cursor.col.saturating_sub(1)),
             b'\t' => self.tab(1),
             b'\n' | 0x0b | 0x0c => {
                 self.line_feed(false);
                 if self.modes.newline {
-                    self.to_col(0);
+                    self.move_to_col(0);
                 }
             }
-            b'\r' => self.to_col(0),
+            b'\r' => self.move_to_col(0),
             0x0e => self.cursor.charsets.active = 1,
             0x0f => self.cursor.charsets.active = 0,
             _ => {}
@@ -31,7 +31,7 @@ impl Model {
             [b'D'] => self.line_feed(false),
             [b'E'] => {
                 self.line_feed(false);
-                self.to_col(0);
+                self.move_to_col(0);
             }
             [b'H'] => {
                 let col = self.cursor.col;

@@ -37,17 +37,17 @@ impl Model {
         match sequence.function {
             b'A' => self.up(count),
             b'B' | b'e' => self.down(count),
-            b'C' | b'a' => self.to_col(col + count),
-            b'D' => self.to_col(col.saturating_sub(count)),
+            b'C' | b'a' => self.move_to_col(col + count),
+            b'D' => self.move_to_col(col.saturating_sub(count)),
             b'E' => {
                 self.down(count);
-                self.to_col(0);
+                self.move_to_col(0);
             }
             b'F' => {
                 self.up(count);
-                self.to_col(0);
+                self.move_to_col(0);
             }
-            b'G' | b'`' => self.to_col(count - 1),
+            b'G' | b'`' => self.move_to_col(count - 1),
             b'H' | b'f' => self.address(count - 1, sequence.count(1) - 1),
             b'd' => self.address(count - 1, col),
             b'I' => self.tab(count),

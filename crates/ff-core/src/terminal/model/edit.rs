@@ -47,7 +47,7 @@ impl Model {
     }
 
     /// Moves the cursor to a column.
-    pub(super) fn to_col(&mut self, col: usize) {
+    pub(super) fn move_to_col(&mut self, col: usize) {
         self.move_to(self.cursor.row, col);
     }
 
@@ -58,14 +58,14 @@ impl Model {
         }
         let mut stops = (self.cursor.col + 1..self.width).filter(|&col| self.tabs[col]);
         let stop = stops.nth(count - 1).unwrap_or(self.width - 1);
-        self.to_col(stop);
+        self.move_to_col(stop);
     }
 
     /// The next tab stops to the left.
     pub(super) fn back_tab(&mut self, count: usize) {
         let mut stops = (0..self.cursor.col).rev().filter(|&col| self.tabs[col]);
         let stop = stops.nth(count - 1).unwrap_or(0);
-        self.to_col(stop);
+        self.move_to_col(stop);
     }
 
     /// Goes one row down, and scrolls at the bottom of the scroll region. `wraps` tells that the
@@ -139,7 +139,7 @@ impl Model {
         if !(top..=bottom).contains(&row) {
             return;
         }
-        self.to_col(0);
+        self.move_to_col(0);
         if down {
             self.scroll_down((row, bottom), count);
             return;

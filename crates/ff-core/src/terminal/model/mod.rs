@@ -194,10 +194,9 @@ impl Model {
         if self.strings.crowded(string) {
             let mut kept = Strings::default();
             let strings = &self.strings;
-            for screen in [Some(&mut self.primary), self.alternate.as_deref_mut()] {
-                if let Some(screen) = screen {
-                    screen.keep_strings(strings, &mut kept);
-                }
+            let screens = [Some(&mut self.primary), self.alternate.as_deref_mut()];
+            for screen in screens.into_iter().flatten() {
+                screen.keep_strings(strings, &mut kept);
             }
             self.cursor.pen.link = strings.keep(self.cursor.pen.link, &mut kept);
             kept.settle();

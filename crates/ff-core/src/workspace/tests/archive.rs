@@ -33,9 +33,8 @@ async fn what_was_not_committed_is_kept_on_the_branch_and_the_worktree_goes() {
     let subject = w.git(&w.repo, &["log", "-1", "--format=%s", "put-away"]);
     assert_eq!(subject, "Archive of workspace Put away");
     assert!(!w.git(&w.repo, &["worktree", "list"]).contains("workspace-"));
-    for again in [w.core.workspace_archive(&made.id, PLAIN).await] {
-        assert_eq!(again.unwrap_err().code(), ErrorCode::Conflict);
-    }
+    let again = w.core.workspace_archive(&made.id, PLAIN).await;
+    assert_eq!(again.unwrap_err().code(), ErrorCode::Conflict);
     let error = w.core.run_script_start(&made.id).await.unwrap_err();
     assert!(error.to_string().contains("archived"), "{error}");
 }
