@@ -23,7 +23,7 @@ fn names(desktop: &Desktop) -> Vec<Value> {
 async fn under_serve_a_terminal_goes_on_and_is_found_by_its_name() {
     let desktop = Desktop::with_workspace();
     let _served = Served::on(&desktop);
-    assert_eq!(names(&desktop), [json!([]); 0]);
+    assert!(names(&desktop).is_empty());
     let mut person = Person::sits_down(&desktop).await;
     person.types(&ff("demo --name work")).await;
     person.waits_for("opened `work`; Ctrl-] detaches").await;
@@ -52,7 +52,7 @@ async fn under_serve_a_terminal_goes_on_and_is_found_by_its_name() {
     person.types("exit 4\r").await;
     person.waits_for("the shell ended with exit code 4").await;
     person.has_the_old_mode().await;
-    assert_eq!(names(&desktop), [json!([]); 0]);
+    assert!(names(&desktop).is_empty());
 
     person.types(&ff("demo --name other")).await;
     person.waits_for("opened `other`").await;
