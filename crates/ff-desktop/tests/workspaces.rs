@@ -100,7 +100,7 @@ fn branches_are_gone_on_with_or_refused() {
     let run = desktop.ff(&["workspace", "new", "x", "--detach"]);
     run.failed(4, &["ff serve"]);
     let run = desktop.ff(&["workspace", "new", "--issue", "https://example.test/1"]);
-    run.failed(2, &["no address of an issue"]);
+    run.failed(2, &["names no issue"]);
 }
 
 #[test]

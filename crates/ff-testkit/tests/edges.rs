@@ -35,7 +35,7 @@ const KEPT_TO: &[(&str, &[&str])] = &[
         ],
     ),
     ("reqwest", &["ff-client"]),
-    ("pty-process", &["ff-core"]),
+    ("pty-process", &["ff-core", "ff-testkit"]),
 ];
 
 fn metadata() -> Metadata {
