@@ -18,7 +18,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(180);
 /// The longest.
 const LONGEST_PAUSE: Duration = Duration::from_secs(6 * 3600);
 /// A turn that ended has its pull request read anew, but not twice within this.
-const COOL_DOWN: Duration = Duration::from_secs(30);
+pub(super) const COOL_DOWN: Duration = Duration::from_secs(30);
 /// So many intervals for one that is closed.
 const CLOSED: u32 = 15;
 /// How far the interval grows while GitHub takes no more requests.

@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::discovery;
-use super::due::{Due, Pace, due};
+use super::due::{COOL_DOWN, Due, Pace, due};
 use super::known;
 use crate::clock;
 use crate::core::Core;
@@ -34,6 +34,7 @@ impl Core {
             core: self.clone(),
             interval,
             pace: Pace::default(),
+            cooling: BTreeSet::new(),
         };
         let stopping = self.stopping().clone();
         self.tasks()
@@ -45,6 +46,8 @@ struct Keeper {
     core: Core,
     interval: Duration,
     pace: Pace,
+    /// What was looked at too short a time ago: looked at again when that is over.
+    cooling: BTreeSet<WorkspaceId>,
 }
 
 impl Keeper {
@@ -52,10 +55,17 @@ impl Keeper {
         let mut turns = self.core.store().feed().turns();
         let mut wait = FIRST.min(self.interval);
         let mut timer = Box::pin(tokio::time::sleep(wait));
+        let mut cooled = Box::pin(tokio::time::sleep(COOL_DOWN));
         loop {
             let on_time = tokio::select! {
                 () = &mut timer => true,
                 () = self.core.wanted().more() => false,
+                () = &mut cooled, if !self.cooling.is_empty() => {
+                    for id in std::mem::take(&mut self.cooling) {
+                        self.core.wanted().add(&id);
+                    }
+                    false
+                }
                 turned = turns.recv() => match turned {
                     Ok(id) => {
                         self.turn_ended(&id).await;
@@ -68,7 +78,11 @@ impl Keeper {
             };
             if self.core.permits().closed().is_none() {
                 let wanted = self.core.wanted().take();
+                let cooling = !self.cooling.is_empty();
                 let limited = self.round(&wanted).await;
+                if !cooling {
+                    cooled.set(tokio::time::sleep(COOL_DOWN));
+                }
                 if on_time || limited {
                     self.pace = self.pace.after(limited);
                 }
@@ -89,7 +103,7 @@ impl Keeper {
     }
 
     /// Does what is due; says whether GitHub took no more requests.
-    async fn round(&self, wanted: &BTreeSet<WorkspaceId>) -> bool {
+    async fn round(&mut self, wanted: &BTreeSet<WorkspaceId>) -> bool {
         match self.work(wanted).await {
             Ok(limited) => limited,
             Err(error) => {
@@ -99,7 +113,7 @@ impl Keeper {
         }
     }
 
-    async fn work(&self, wanted: &BTreeSet<WorkspaceId>) -> Result<bool> {
+    async fn work(&mut self, wanted: &BTreeSet<WorkspaceId>) -> Result<bool> {
         let (core, now) = (&self.core, clock::now());
         let interval = self.pace.of(self.interval);
         let repos = self.repos().await?;
@@ -109,7 +123,11 @@ impl Keeper {
             let repo = repos.get(&workspace.project_id);
             let turned = wanted.contains(&workspace.id);
             let owner = core.owner();
-            match due(workspace, owner, repo.is_some(), turned, interval, now) {
+            let due_at = |now| due(workspace, owner, repo.is_some(), turned, interval, now);
+            match due_at(now) {
+                Due::Nothing if turned && due_at(now + COOL_DOWN) != Due::Nothing => {
+                    self.cooling.insert(workspace.id.clone());
+                }
                 Due::Nothing => {}
                 Due::Sync => old.push(workspace),
                 Due::Discover => missing.extend(repo.map(|repo| (repo.clone(), workspace))),

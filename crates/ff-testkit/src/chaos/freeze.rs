@@ -106,10 +106,15 @@ impl World {
         self.docker.run(["pause", &container]).await?;
         let end = now() + SHORT;
         let (late, in_time) = (with(end), with(end + LONG));
-        let body = json!({"name": "frozen"});
-        let ask = |http| {
-            let asks = (0..RACERS).map(|_| Http::call(http, Method::POST, &path, Some(&body)));
-            try_join_all(asks)
+        let bodies = |who: &str| -> Vec<Value> {
+            let names = (0..RACERS).map(|n| json!({"name": format!("frozen-{who}-{n}")}));
+            names.collect()
+        };
+        let (first, second) = (bodies("late"), bodies("in-time"));
+        let ask = |http, bodies| {
+            let bodies: &[Value] = bodies;
+            let asks = bodies.iter();
+            try_join_all(asks.map(|body| Http::call(http, Method::POST, &path, Some(body))))
         };
         let remove = late.call(Method::DELETE, &stays, None);
         let thaw = async {
@@ -123,7 +128,8 @@ impl World {
             .await?;
             self.docker.run(["unpause", &container]).await
         };
-        let asked = async { tokio::try_join!(ask(&late), remove, ask(&in_time), thaw) };
+        let asked =
+            async { tokio::try_join!(ask(&late, &first), remove, ask(&in_time, &second), thaw) };
         let (late, removed, in_time, _) = asked.await?;
 
         let codes = |all: &[Answer]| {

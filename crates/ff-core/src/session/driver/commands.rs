@@ -27,7 +27,10 @@ impl Driver {
                 }
                 Err(error) => drop(reply.send(Err(error))),
             },
-            Command::Interrupt { reply } => drop(reply.send(Ok(self.session.clone()))),
+            Command::Interrupt { reply } => {
+                let taken_back = self.take_back_next().await;
+                drop(reply.send(taken_back.map(|()| self.session.clone())));
+            }
             Command::Stop { close, reply } => {
                 let stopped = self.stop_without_process(close).await;
                 drop(reply.send(stopped.map(|()| self.session.clone())));
@@ -102,10 +105,18 @@ impl Driver {
         self.write_with_row(write).await.map(drop)
     }
 
-    /// While the CLI starts, its first message is the turn as the user sees it.
     async fn interrupt_or_take_back(&mut self, cli: &Cli) -> Result<()> {
         self.interrupt(cli, Cut::Interrupt);
-        if self.starting.is_some()
+        if self.turn.is_running() {
+            return Ok(());
+        }
+        self.take_back_next().await
+    }
+
+    /// The message that is to be sent next, if none runs, is the turn as the user sees it: it may
+    /// wait for a login.
+    async fn take_back_next(&mut self) -> Result<()> {
+        if !self.session.held
             && let Some(message) = self.queue.pop_front()
         {
             self.turn_cut(Finished {

@@ -105,6 +105,8 @@ impl Driver {
             (None, _) => {}
         }
         let (status, error) = self.outcome(ending.as_ref(), ended?, &stderr);
+        // One that leaves in peace without having taken the message is no better than one that dies.
+        let error = error.or_else(|| lost.then_some(how));
         (self.starting, self.process) = (None, None);
         (self.leave, self.shown) = (Leave::None, None);
         self.changes

@@ -125,6 +125,22 @@ async fn a_cli_that_ends_well_completes_the_session() {
 }
 
 #[tokio::test]
+async fn a_cli_that_leaves_in_peace_before_each_answer_is_given_up() {
+    let world = World::new("keeps=false; on_user() { echo left >> left.txt; exit 0; }").await;
+    let mut events = world.events();
+    let session = world.start("hi").await;
+    let row = until(&world, &mut events, &session.id, |row| {
+        row.status == SessionStatus::Failed
+    })
+    .await;
+    assert!(row.error.unwrap().contains("exit code 0"));
+    assert_eq!(row.queued, 1, "the message waits");
+    let left = std::fs::read_to_string(world.worktree().join("left.txt")).unwrap();
+    assert_eq!(left.lines().count(), 3);
+    world.sessions.shutdown().await;
+}
+
+#[tokio::test]
 async fn an_interrupt_ends_the_turn_and_the_session_goes_on() {
     let world = World::new(r#"on_user() { [[ $2 == *wait* ]] || result "$1" ok; }"#).await;
     let mut events = world.events();

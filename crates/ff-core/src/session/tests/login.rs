@@ -168,6 +168,21 @@ async fn sessions_without_a_login_wait_for_the_first() {
 }
 
 #[tokio::test]
+async fn an_interrupt_takes_back_what_waits_for_a_login() {
+    let mut stage = Stage::new(None).await;
+    let session = stage.world.start("SAY done").await;
+    stage.required().await;
+    stage.until(&session, |row| row.queued == 1).await;
+    let workspace = stage.world.workspace.clone();
+    let interrupted = stage.sessions().interrupt(&workspace, &session.id, None);
+    let row = interrupted.await.unwrap();
+    assert_eq!(row.queued, 0);
+    let last = row.last_turn.unwrap();
+    assert_eq!(last.outcome, TurnOutcome::Interrupted);
+    stage.sessions().shutdown().await;
+}
+
+#[tokio::test]
 async fn a_turn_that_loses_its_login_goes_on_from_where_it_was() {
     let mut stage = Stage::new(Some(HOUR)).await;
     let work = stage.world.worktree();
