@@ -65,3 +65,27 @@ fn colours_are_those_asked_for() {
     assert_eq!(row[1].style.underline, 3);
     assert_eq!(row[2].style, Default::default());
 }
+
+#[test]
+fn strings_in_use_are_kept_when_others_are_dropped() {
+    let mut model = model(
+        10,
+        2,
+        b"\x1b]8;;http://saved\x07\x1b7\x1b]8;;http://pen\x07",
+    );
+    for mark in '\u{300}'..'\u{360}' {
+        for letter in 'a'..='z' {
+            model.feed(format!("{letter}{mark}\x1b[2G").as_bytes());
+        }
+    }
+    assert_eq!(model.text()[0].chars().nth(2), Some('z'));
+    let redraw = String::from_utf8(model.redraw().screen).unwrap();
+    assert!(
+        redraw.contains("\x1b]8;;http://saved\x1b\\\x1b7"),
+        "{redraw:?}"
+    );
+    assert!(
+        redraw.contains("\x1b]8;;http://pen\x1b\\\x1b[?2026l"),
+        "{redraw:?}"
+    );
+}
