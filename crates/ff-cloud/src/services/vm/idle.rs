@@ -91,7 +91,7 @@ impl VmService {
         if VmState::from(row.state) == VmState::Frozen {
             return match tier {
                 SuspendTier::Frozen => Ok(()),
-                SuspendTier::Stopped => self.deepen(row, &why).await,
+                SuspendTier::Stopped => self.deepen(row, ("idle", &why)).await,
             };
         }
         // A new image comes with a stop; nothing is lost by one where nothing holds.

@@ -58,7 +58,7 @@ impl VmService {
             (VmState::Stopped, _) | (VmState::Frozen, SuspendTier::Frozen) => {}
             (VmState::Frozen, SuspendTier::Stopped) => {
                 let service = self.clone();
-                self.to_its_end(async move { service.deepen(&row, ask.why.1).await })
+                self.to_its_end(async move { service.deepen(&row, ask.why).await })
                     .await?;
             }
             (VmState::Running, SuspendTier::Frozen) if !self.0.provider.can_freeze() => {
@@ -108,9 +108,9 @@ impl VmService {
             VmState::Stopped => self.upgrade_if_newer(&id, row, change, &driving).await,
             _ => change,
         };
-        drop(driving);
         self.transition_from(&id, VmState::Suspending, to, change)
             .await?;
+        drop(driving);
         result
     }
 
@@ -171,7 +171,7 @@ impl VmService {
 
     /// Stops a frozen VM. It is thawed for it, so that its programs end in order; if something
     /// works then, it runs on instead.
-    pub(super) async fn deepen(&self, row: &Model, why: &str) -> Result<()> {
+    pub(super) async fn deepen(&self, row: &Model, why: (&str, &str)) -> Result<()> {
         let id = view::id(row)?;
         let Some(driving) = self.0.drivers.try_begin(&id) else {
             return Err(moving());
@@ -213,14 +213,15 @@ impl VmService {
         self.0.live.end(&id);
         let next_wake = quiesced.and_then(|it| it.next_wake_at).or(row.next_wake_at);
         let change = Change {
-            reason: Some(("idle".to_owned(), why.to_owned())),
+            reason: Some((why.0.to_owned(), why.1.to_owned())),
             asleep: Some((row.holding.clone(), next_wake)),
             ..Default::default()
         };
         let change = self.upgrade_if_newer(&id, row, change, &driving).await;
-        drop(driving);
+        // Until then the row says frozen, and who looks would take the end for one of itself.
         self.transition_from(&id, VmState::Frozen, VmState::Stopped, change)
             .await?;
+        drop(driving);
         Ok(())
     }
 

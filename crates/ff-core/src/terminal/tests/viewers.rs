@@ -25,7 +25,8 @@ async fn who_knows_no_place_that_is_kept_gets_one_redraw_then_the_output() {
     first
         .type_in("echo sh''own; seq 1 1000; echo e''nd\n")
         .await;
-    first.until("end\r\n").await;
+    // The ring is small: it may be shown the end in a redraw.
+    first.shows("end").await;
     let incarnation = terminal.incarnation.as_str();
     for from in [None, Some(("another", 5)), Some((incarnation, 3))] {
         let mut late = world.attach_as(&terminal, TerminalId::generate(), from);
