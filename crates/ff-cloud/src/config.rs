@@ -1,16 +1,17 @@
 //! Command line and environment.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use ff_protocol::limits::Limits;
 
+pub use self::vm::{AgentSettings, ExtraHost, VmSettings};
 use crate::db::{Address, DatabaseUrl};
 use crate::services::vm::{Idle, PoolSettings, Settings};
 use crate::{Error, Result};
+
+mod vm;
 
 /// The program's command line.
 #[derive(Debug, Parser)]
@@ -175,47 +176,6 @@ impl<T> Off<T> {
     }
 }
 
-/// Limits and extras of each VM, as the operator set them.
-#[derive(Debug, Clone, Args)]
-pub struct VmSettings {
-    /// CPUs of a VM; parts of one are allowed.
-    #[arg(long = "vm-cpus", env = "FF_CLOUD_VM_CPUS", value_name = "N", default_value = "2", value_parser = cpus)]
-    pub cpus: f64,
-    /// Memory of a VM, such as 512m or 4g; it gets no swap.
-    #[arg(long = "vm-memory", env = "FF_CLOUD_VM_MEMORY", value_name = "BYTES", default_value = "4g", value_parser = memory)]
-    pub memory: u64,
-    /// Processes and threads a VM may have.
-    #[arg(long = "vm-pids", env = "FF_CLOUD_VM_PIDS", value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(32..))]
-    pub pids: u32,
-    /// PEM file of a certificate authority that VMs trust besides their image's; may be repeated.
-    #[arg(
-        long = "vm-extra-ca",
-        env = "FF_CLOUD_VM_EXTRA_CA",
-        value_name = "FILE",
-        value_delimiter = ','
-    )]
-    pub extra_ca: Vec<PathBuf>,
-    /// Name and address VMs find in their hosts file; may be repeated.
-    #[arg(
-        long = "vm-extra-host",
-        env = "FF_CLOUD_VM_EXTRA_HOST",
-        value_name = "NAME:IP",
-        value_delimiter = ','
-    )]
-    pub extra_host: Vec<ExtraHost>,
-}
-
-impl VmSettings {
-    /// What a VM may use unless it has limits of its own.
-    pub fn limits(&self) -> Limits {
-        Limits {
-            cpus: self.cpus,
-            memory: self.memory,
-            pids: self.pids,
-        }
-    }
-}
-
 /// Providers of VMs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ProviderKind {
@@ -238,33 +198,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// An entry for the hosts file of VMs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExtraHost {
-    /// The name.
-    pub name: String,
-    /// Its address.
-    pub ip: IpAddr,
-}
-
-impl FromStr for ExtraHost {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not NAME:IP, such as git.example.test:172.17.0.1");
-        let (name, ip) = text.split_once(':').ok_or_else(wrong)?;
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
-        if name.is_empty() || name.len() > 253 || !name.bytes().all(plain) {
-            return Err(wrong());
-        }
-        let ip = ip.trim_start_matches('[').trim_end_matches(']');
-        let ip = ip.parse().map_err(|_| wrong())?;
-        Ok(Self {
-            name: name.to_owned(),
-            ip,
-        })
-    }
-}
-
 /// Ten years: more is a slip.
 const MOST_SECONDS: u64 = 315_360_000;
 
@@ -282,33 +215,6 @@ fn seconds_or_off(text: &str) -> Result<Off<Duration>, String> {
             .map(Off::On)
             .map_err(|error| format!("{error}, or `off`")),
     }
-}
-
-fn cpus(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(cpus) if (0.01..=1024.0).contains(&cpus) => Ok(cpus),
-        _ => Err("give a number of CPUs between 0.01 and 1024".to_owned()),
-    }
-}
-
-fn memory(text: &str) -> Result<u64, String> {
-    let wrong = || "give bytes, or a number with k, m or g; at least 64m".to_owned();
-    let lower = text.to_ascii_lowercase();
-    let (number, shift) = match lower.as_bytes().last() {
-        Some(b'k') => (&lower[..lower.len() - 1], 10),
-        Some(b'm') => (&lower[..lower.len() - 1], 20),
-        Some(b'g') => (&lower[..lower.len() - 1], 30),
-        _ => (lower.as_str(), 0),
-    };
-    let bytes = number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(1 << shift))
-        .ok_or_else(wrong)?;
-    if !((64 << 20)..=(1 << 50)).contains(&bytes) {
-        return Err(wrong());
-    }
-    Ok(bytes)
 }
 
 impl Config {

@@ -53,7 +53,11 @@ pub fn provider(config: &Config, identity: &Identity) -> Result<Arc<dyn Provider
         ProviderKind::Docker => Arc::new(DockerProvider::new(config, identity)?),
         ProviderKind::Process => {
             let dir = config.data_dir()?;
-            Arc::new(ProcessProvider::new(&dir, config.agent_binary.as_deref())?)
+            Arc::new(ProcessProvider::new(
+                &dir,
+                config.agent_binary.as_deref(),
+                &config.vm.agent,
+            )?)
         }
         ProviderKind::Sim => Arc::new(SimProvider::new()),
     })

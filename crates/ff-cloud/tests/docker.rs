@@ -33,10 +33,15 @@ async fn a_vm_has_its_limits_and_is_removed_with_its_home() {
         "200",
         "--vm-extra-host",
         "git.example.test:192.0.2.7",
+        "--vm-terminals",
+        "7",
     ];
     let world = World::new(&settings).await;
     let vm = world.vm().await;
     let found = inspect(&vm.container);
+    let environment = found["Config"]["Env"].as_array().unwrap();
+    assert!(environment.contains(&json!("FF_TERMINALS=7")));
+    assert!(environment.contains(&json!("FF_PR_INTERVAL=120")));
     let host = &found["HostConfig"];
     assert_eq!(found["State"]["Running"], true);
     assert_eq!(host["NanoCpus"], 500_000_000);

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use ff_cloud::compute::process::ProcessProvider;
 use ff_cloud::compute::{BelongingKind, ComputeError, Power, Provider, Spec};
+use ff_cloud::config::AgentSettings;
 use ff_protocol::VmId;
 use ff_protocol::limits::{Applied, Preset};
 use ff_protocol::vm::VmState;
@@ -224,7 +225,8 @@ fn catches_term(pid: u32) -> bool {
 #[tokio::test]
 async fn every_call_can_be_repeated() {
     let dir = tempfile::tempdir().unwrap();
-    let provider = ProcessProvider::new(dir.path(), Some(&agent_binary())).unwrap();
+    let provider =
+        ProcessProvider::new(dir.path(), Some(&agent_binary()), &AgentSettings::default()).unwrap();
     let vm = VmId::generate();
     let token = ff_client::Secret::new("ffa_0123456789abcdef0123456789abcdef");
     assert!(provider.start(&vm).await.is_err());
@@ -310,7 +312,7 @@ async fn a_machine_has_a_log_a_home_and_an_image_and_no_limits() {
     let agent = dir.path().join("ff-agent");
     std::fs::copy(agent_binary(), &agent).unwrap();
     let data = dir.path().join("data");
-    let provider = ProcessProvider::new(&data, Some(&agent)).unwrap();
+    let provider = ProcessProvider::new(&data, Some(&agent), &AgentSettings::default()).unwrap();
     let vm = VmId::generate();
     let missing = provider.logs(&vm, 1).await;
     assert!(matches!(missing, Err(ComputeError::MachineMissing(_))));

@@ -29,6 +29,8 @@ fn without_arguments_it_has_the_documented_defaults() {
     assert_eq!(settings.pool.size, 0);
     assert_eq!(config.vm.memory, 4 << 30);
     assert_eq!(config.vm.pids, 1024);
+    let agent = config.vm.agent.environment().map(|(_, value)| value);
+    assert_eq!(agent, ["50", "120"]);
 }
 
 #[rstest]
@@ -39,6 +41,8 @@ fn without_arguments_it_has_the_documented_defaults() {
 #[case(&["--vm-cpus", "NaN"])]
 #[case(&["--vm-cpus", "0"])]
 #[case(&["--vm-pids", "3"])]
+#[case(&["--vm-terminals", "0"])]
+#[case(&["--vm-pr-interval", "0"])]
 #[case(&["--vm-extra-host", "no-address"])]
 #[case(&["--vm-extra-host", "a b:127.0.0.1"])]
 #[case(&["--listen", "localhost"])]

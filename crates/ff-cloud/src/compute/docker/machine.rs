@@ -26,13 +26,15 @@ pub fn body(
     instance_id: &str,
     settings: &VmSettings,
 ) -> ContainerCreateBody {
+    let identity = [
+        ("FF_VM_ID", vm.to_string()),
+        ("FF_AGENT_TOKEN_FILE", "-".to_owned()),
+    ];
+    let environment = identity.into_iter().chain(settings.agent.environment());
     ContainerCreateBody {
         hostname: Some(hostname(vm)),
         image: Some(spec.image.to_owned()),
-        env: Some(vec![
-            format!("FF_VM_ID={vm}"),
-            "FF_AGENT_TOKEN_FILE=-".to_owned(),
-        ]),
+        env: Some(environment.map(|(k, v)| format!("{k}={v}")).collect()),
         open_stdin: Some(true),
         labels: Some(names::labels(instance_id, vm)),
         host_config: Some(host_config(vm, spec.limits, settings)),

@@ -16,6 +16,7 @@ use rustix::process::Pid;
 use super::record::{Place, Record, Run, gone};
 use super::system::{self, MARK, Members};
 use crate::compute::{self, LOG_BYTES, Machine, Power};
+use crate::config::AgentSettings;
 
 /// Largest log of an agent; it begins anew beyond that.
 const LOG_LIMIT: u64 = 10 << 20;
@@ -39,12 +40,15 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// Runs this binary, with what of our environment may be seen.
-    pub fn new(binary: PathBuf) -> Self {
+    /// Runs this binary with these settings, and with what of our environment may be seen.
+    pub fn new(binary: PathBuf, settings: &AgentSettings) -> Self {
         let seen = |name: &'static str| Some((name, std::env::var_os(name)?));
+        let set = settings
+            .environment()
+            .map(|(name, value)| (name, value.into()));
         Self {
             binary,
-            environment: PASSED_ON.into_iter().filter_map(seen).collect(),
+            environment: PASSED_ON.into_iter().filter_map(seen).chain(set).collect(),
         }
     }
 

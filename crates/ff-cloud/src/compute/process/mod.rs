@@ -28,6 +28,7 @@ use self::machine::{Launcher, Slot};
 use self::record::{Place, Record, Run};
 use super::{Answer, Belonging, BelongingKind, ComputeError, Machine, Provider, Spec};
 use crate::agent::AgentToken;
+use crate::config::AgentSettings;
 use crate::identity::write_whole;
 
 mod home;
@@ -62,7 +63,11 @@ impl ProcessProvider {
     ///
     /// # Errors
     /// There is no such agent, or the directory cannot be made.
-    pub fn new(data_dir: &Path, agent_binary: Option<&Path>) -> Result<Self, ComputeError> {
+    pub fn new(
+        data_dir: &Path,
+        agent_binary: Option<&Path>,
+        settings: &AgentSettings,
+    ) -> Result<Self, ComputeError> {
         let binary = match agent_binary {
             Some(path) => path.to_owned(),
             None => std::env::current_exe()
@@ -85,7 +90,7 @@ impl ProcessProvider {
         Ok(Self {
             shared: Arc::new(Shared {
                 root,
-                launcher: Launcher::new(binary),
+                launcher: Launcher::new(binary, settings),
                 slots: Mutex::default(),
             }),
         })
