@@ -5,6 +5,7 @@
 mod common;
 
 use common::Desktop;
+use common::cloud::Cloud;
 use common::person::Person;
 use common::served::Served;
 use serde_json::{Value, json};
@@ -78,6 +79,26 @@ fn what_is_not_there_is_told_with_what_to_do() {
     desktop
         .ff(&look)
         .failed(3, &["there is no terminal `x` to look at"]);
+}
+
+#[tokio::test]
+async fn those_of_this_machine_are_listed_while_the_cloud_is_silent() {
+    let desktop = Desktop::with_workspace();
+    let cloud = Cloud::empty();
+    desktop.ok(&["cloud", "connect", &cloud.url()]);
+    drop(cloud);
+    let _served = Served::on(&desktop);
+    let mut person = Person::sits_down(&desktop).await;
+    person.types(&ff("demo --name work")).await;
+    person.waits_for("opened `work`; Ctrl-] detaches").await;
+    person.types("\x1d").await;
+    person.waits_for("detached").await;
+    let list = desktop.ff(&["terminal", "list", "--json"]);
+    assert_eq!(list.code, 0, "{}", list.stderr);
+    let rows: Value = serde_json::from_str(&list.stdout).unwrap();
+    assert_eq!(rows[0]["name"], "work", "{rows}");
+    assert!(list.stderr.contains("the terminals of vm cannot be seen"));
+    person.leaves().await;
 }
 
 #[test]

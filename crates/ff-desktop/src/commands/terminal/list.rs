@@ -43,25 +43,42 @@ pub async fn run(context: &Context, args: ListTerminals) -> anyhow::Result<()> {
     context.out.result(&seen.rows, || text(&seen.rows))
 }
 
+/// A place that does not answer is told on stderr and left out.
 async fn all(context: &Context, seen: &mut Seen) -> anyhow::Result<()> {
-    if let Some(cloud) = context.cloud_if_connected()?
-        && let Some(vm) = vm::find(&cloud).await?
-    {
-        let place = TerminalPlace::Vm(vm.id);
-        seen.look(cloud.client.engine(), &place, VM).await?;
+    let mut cloud_is_silent = false;
+    if let Some(cloud) = context.cloud_if_connected()? {
+        let looked = async {
+            let Some(vm) = vm::find(&cloud).await? else {
+                return Ok(());
+            };
+            let place = TerminalPlace::Vm(vm.id);
+            seen.look(cloud.client.engine(), &place, VM).await
+        };
+        if let Err(error) = looked.await {
+            not_seen(VM, &error);
+            cloud_is_silent = true;
+        }
     }
     for known in find::workspaces(context).await? {
         // One on another machine has none that could be seen from here.
         let Ok(Host::Engine(engine, side)) = Host::of(context, &known).await else {
             continue;
         };
-        if seen.asleep && side == Side::Cloud {
+        if side == Side::Cloud && (seen.asleep || cloud_is_silent) {
             continue;
         }
         let place = TerminalPlace::Workspace(known.id.clone());
-        seen.look(&engine, &place, known.name()).await?;
+        if let Err(error) = seen.look(&engine, &place, known.name()).await {
+            not_seen(known.name(), &error);
+        }
     }
     Ok(())
+}
+
+fn not_seen(place: &str, error: &anyhow::Error) {
+    say(format!(
+        "note: the terminals of {place} cannot be seen: {error}"
+    ));
 }
 
 /// Terminals found so far, and whether the VM is asleep, where nobody looks.
