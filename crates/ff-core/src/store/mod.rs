@@ -15,6 +15,7 @@ mod requests;
 mod run_scripts;
 mod sessions;
 mod text;
+mod workspace_list;
 mod workspace_rows;
 mod workspaces;
 mod write;
@@ -51,6 +52,7 @@ pub struct Store {
     db: DatabaseConnection,
     feed: Feed,
     writer: writer::Writer,
+    listed: workspace_list::Listed,
 }
 
 impl Store {
@@ -81,7 +83,12 @@ impl Store {
         migration::Migrator::up(&db, None).await?;
         let feed = Feed::default();
         let writer = writer::Writer::start(db.clone(), feed.clone());
-        Ok(Self { db, feed, writer })
+        Ok(Self {
+            db,
+            feed,
+            writer,
+            listed: workspace_list::Listed::default(),
+        })
     }
 
     /// What happens in workspaces.

@@ -8,6 +8,7 @@ use ff_protocol::workspace::{
 use ff_protocol::{
     ClientId, DesktopId, ErrorCode, HandoffId, ProjectId, RequestId, SessionId, WorkspaceId,
 };
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 
 use super::*;
@@ -135,6 +136,39 @@ async fn workspace_reads_back_with_every_field() {
     );
     assert_eq!(store.workspaces().await.unwrap(), [workspace]);
     assert_eq!(store.projects().await.unwrap(), [project]);
+}
+
+#[tokio::test]
+async fn a_list_shows_what_another_process_has_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, other) = (store(&dir).await, store(&dir).await);
+    let project = project();
+    store.insert_project(&project).await.unwrap();
+    let desktop = Owner::Desktop(DesktopId::generate());
+    for _ in 0..3 {
+        let workspace = workspace(&project.id, desktop.clone());
+        other.insert_workspace(&workspace).await.unwrap();
+        assert!(store.workspaces().await.unwrap().contains(&workspace));
+    }
+    for change in [
+        "UPDATE workspaces SET name = 'other'",
+        "UPDATE workspace_prs SET number = 8, has_merge_conflict = NOT has_merge_conflict",
+        "UPDATE workspace_ratchets SET dispatch_retry_count = 9",
+        "UPDATE workspace_run_scripts SET command = 'x'",
+        "DELETE FROM workspace_prs WHERE number = 8",
+        "DELETE FROM workspaces WHERE id = (SELECT min(id) FROM workspaces)",
+    ] {
+        let before = store.workspaces().await.unwrap();
+        other.db.execute_unprepared(change).await.unwrap();
+        let list = store.workspaces().await.unwrap();
+        assert_ne!(list, before, "{change}");
+        let mut one_by_one = Vec::new();
+        for workspace in &list {
+            one_by_one.extend(other.workspace(&workspace.id).await.unwrap());
+        }
+        assert_eq!(list, one_by_one, "{change}");
+    }
+    assert_eq!(store.workspaces().await.unwrap().len(), 2);
 }
 
 #[tokio::test]

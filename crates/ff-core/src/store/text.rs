@@ -1,6 +1,6 @@
 //! Enum values, ids and JSON as text columns.
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned, de::value::StrDeserializer};
 
 use crate::error::{Error, Result};
 
@@ -14,9 +14,8 @@ pub(super) fn name<T: Serialize>(value: &T) -> Result<String> {
 
 /// Reads a wire name back.
 pub(super) fn parse<T: DeserializeOwned>(text: String) -> Result<T> {
-    let what = text.clone();
-    serde_json::from_value(serde_json::Value::String(text))
-        .map_err(|source| unreadable(&format!("`{what}`"), source))
+    T::deserialize(StrDeserializer::new(&text))
+        .map_err(|source| unreadable(&format!("`{text}`"), source))
 }
 
 /// Reads an optional wire name back.

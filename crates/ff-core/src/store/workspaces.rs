@@ -1,7 +1,5 @@
 //! Workspaces with the rows beside them, which are made and read together.
 
-use std::collections::HashMap;
-
 use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 use sea_orm::{
@@ -55,33 +53,6 @@ impl Store {
     /// `not_found` when it does not.
     pub async fn known_workspace(&self, id: &WorkspaceId) -> Result<Workspace> {
         self.workspace(id).await?.ok_or_else(|| unknown(id))
-    }
-
-    /// All workspaces, oldest first.
-    pub async fn workspaces(&self) -> Result<Vec<Workspace>> {
-        let mut prs = by_workspace(workspace_pr::Entity::find().all(&self.db).await?, |row| {
-            &row.workspace_id
-        });
-        let mut ratchets = by_workspace(
-            workspace_ratchet::Entity::find().all(&self.db).await?,
-            |row| &row.workspace_id,
-        );
-        let mut run_scripts = by_workspace(
-            workspace_run_script::Entity::find().all(&self.db).await?,
-            |row| &row.workspace_id,
-        );
-        let rows = workspace::Entity::find()
-            .order_by_asc(workspace::Column::CreatedAt)
-            .order_by_asc(workspace::Column::Id)
-            .all(&self.db)
-            .await?;
-        rows.into_iter()
-            .map(|row| {
-                let (pr, ratchet) = (prs.remove(&row.id), ratchets.remove(&row.id));
-                let run_script = run_scripts.remove(&row.id);
-                assemble(row, pr, ratchet, run_script)
-            })
-            .collect()
     }
 
     /// The workspaces that have one of these statuses, oldest first.
@@ -183,12 +154,6 @@ pub(super) async fn claim<C: ConnectionTrait>(
         .exec(db)
         .await?;
     Ok(done.rows_affected == 1)
-}
-
-fn by_workspace<T>(rows: Vec<T>, id: impl Fn(&T) -> &String) -> HashMap<String, T> {
-    rows.into_iter()
-        .map(|row| (id(&row).clone(), row))
-        .collect()
 }
 
 pub(super) fn signed(epoch: u64) -> i64 {

@@ -4,6 +4,7 @@ mod m0001_initial;
 mod m0002_conversations;
 mod m0003_workspace_life;
 mod m0004_imported;
+mod m0005_workspace_list;
 
 use sea_orm_migration::prelude::*;
 
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_conversations::Migration),
             Box::new(m0003_workspace_life::Migration),
             Box::new(m0004_imported::Migration),
+            Box::new(m0005_workspace_list::Migration),
         ]
     }
 }
