@@ -15,6 +15,7 @@ use crate::{Error, Result};
 
 const KEY_LEN: usize = 32;
 const KEY_FILE: &str = "master.key";
+const LOCK_FILE: &str = "lock";
 const ID_FILE: &str = "instance-id";
 const HMAC_BLOCK: usize = 64;
 
@@ -61,6 +62,23 @@ impl Identity {
             Ok(uuid::Uuid::now_v7().to_string().into_bytes())
         })?;
         Self::of(data_dir, master, id, Some(lock))
+    }
+
+    /// Whether a server uses this data directory. Only looks.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn is_used(data_dir: &Path) -> Result<bool> {
+        let file = match File::open(data_dir.join(LOCK_FILE)) {
+            Ok(file) => file,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+            Err(source) => return Err(unusable(data_dir, &source)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(std::fs::TryLockError::WouldBlock) => Ok(true),
+            Err(std::fs::TryLockError::Error(source)) => Err(unusable(data_dir, &source)),
+        }
     }
 
     /// Reads the identity of a server that may run at the same time: makes and locks nothing.
@@ -113,7 +131,7 @@ impl Identity {
 }
 
 fn lock(data_dir: &Path) -> Result<File> {
-    let path = data_dir.join("lock");
+    let path = data_dir.join(LOCK_FILE);
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -237,11 +255,14 @@ mod tests {
     fn who_only_looks_sees_the_same_locks_nothing_and_makes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         assert!(Identity::peek(dir.path()).is_err());
+        assert!(!Identity::is_used(dir.path()).unwrap());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         let server = Identity::open(dir.path()).unwrap();
         let looks = Identity::peek(dir.path()).unwrap();
         assert_eq!(looks.instance_id(), server.instance_id());
+        assert!(Identity::is_used(dir.path()).unwrap());
         drop(server);
+        assert!(!Identity::is_used(dir.path()).unwrap());
         Identity::open(dir.path()).unwrap();
     }
 

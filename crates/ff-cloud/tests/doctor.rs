@@ -294,6 +294,7 @@ async fn on_docker_it_names_and_mends_what_was_planted_and_no_home_is_lost() {
             .map(|it| it["code"].as_str().unwrap().to_owned())
             .collect()
     };
+    assert_eq!(json["serverRuns"], false);
     assert_eq!(codes("differences"), ["unknown_home"]);
     assert_eq!(codes("mended"), ["container_missing", "unknown_container"]);
     assert!(!there(&["container", "inspect", &container]));
@@ -306,6 +307,10 @@ async fn on_docker_it_names_and_mends_what_was_planted_and_no_home_is_lost() {
     let server = server_at(&dir, &image).await;
     docker(&["rm", "-f", &vm.container]);
     server.app.vms.start_tasks();
+    let look = [&given[..], &["--json"]].concat();
+    let (_, out, error) = doctor(dir.path(), &look, &[]).await;
+    let json: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out} {error}"));
+    assert_eq!(json["serverRuns"], true);
     let fix = [&given[..], &["--fix"]].concat();
     let (code, out, error) = doctor(dir.path(), &fix, &[]).await;
     assert_eq!(code, 0, "{out} {error}");

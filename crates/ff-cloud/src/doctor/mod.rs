@@ -45,6 +45,7 @@ pub async fn run(ask: DoctorArgs) -> Result<u8> {
     }
     let view = View::open(&config).await?;
     let mut report = view.look().await?;
+    report.server_runs = Identity::is_used(&config.data_dir()?)?;
     let fixing = ask.fix && !report.cannot_look;
     if fixing {
         match lock(&config).await? {

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// What was seen and done.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// A server runs, and repairs by itself.
+    /// A server runs on this data directory, and repairs by itself.
     pub server_runs: bool,
     /// The provider did not answer.
     pub cannot_look: bool,
@@ -29,7 +29,7 @@ struct Shown<'a> {
     differences: &'a [Difference],
     mended: &'a [Difference],
     findings: Vec<ShownFinding<'a>>,
-    /// The server repairs by itself; only known with `--fix`.
+    /// A server runs on this data directory, and repairs by itself.
     server_runs: bool,
 }
 
