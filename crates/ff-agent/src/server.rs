@@ -108,6 +108,7 @@ fn app(args: &ServeArgs, core: Core, token: Token, activity: Activity, vitals: V
         .route(HELLO_PATH, get(hello))
         .with_state(Arc::new(identity))
         .merge(guarded)
+        .layer(middleware::from_fn(ff_engine::request_id))
 }
 
 async fn wait_for_signal() -> Result<()> {

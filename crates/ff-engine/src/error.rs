@@ -5,6 +5,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ff_protocol::{ErrorCode, Problem};
 
+use crate::request_id;
+
 /// An error answer.
 #[derive(Debug)]
 pub struct ApiError(pub Problem);
@@ -31,7 +33,8 @@ fn causes(error: &dyn std::error::Error) -> impl Iterator<Item = String> {
 }
 
 impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        self.0.request_id = request_id::current();
         let status =
             StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(self.0)).into_response();

@@ -10,6 +10,7 @@ mod onboarding;
 mod pages;
 mod projects;
 mod pull_requests;
+mod request_id;
 mod sessions;
 mod socket;
 mod state;
@@ -17,6 +18,7 @@ mod terminals;
 mod workspaces;
 
 pub use error::ApiError;
+pub use request_id::request_id;
 pub use socket::Pieces;
 pub use state::Engine;
 

@@ -14,14 +14,16 @@ use crate::Error;
 
 /// Headers of a request that the agent sees. Not among them: the caller's credentials, cookies,
 /// and whatever belongs to the connection.
-const TO_AGENT: [HeaderName; 4] = [
+const TO_AGENT: [HeaderName; 5] = [
     header::ACCEPT,
     header::CONTENT_LENGTH,
     header::CONTENT_TYPE,
     IDEMPOTENCY_KEY,
+    REQUEST_ID,
 ];
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Headers of an answer that the caller sees.
 const FROM_AGENT: [HeaderName; 5] = [

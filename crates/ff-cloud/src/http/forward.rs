@@ -11,6 +11,7 @@ use ff_client::ByteStream;
 use ff_protocol::ErrorCode;
 use futures_util::{StreamExt, stream};
 
+use super::request_id;
 use crate::agent::{Forward, Payload};
 use crate::services::workspace::Route;
 use crate::{App, Error, Result};
@@ -24,7 +25,8 @@ const STALL: Duration = Duration::from_secs(60);
 
 /// Passes a request on to the agent of a route.
 pub async fn to_agent(app: &App, route: Route, request: Request) -> Result<Response> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    request_id::put(&mut parts.headers);
     let length = parts
         .headers
         .get(header::CONTENT_LENGTH)

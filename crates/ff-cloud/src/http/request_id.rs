@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
@@ -21,6 +21,15 @@ tokio::task_local! {
 /// Id of the request being served, inside its task.
 pub fn current() -> Option<String> {
     CURRENT.try_with(Clone::clone).ok()
+}
+
+/// Puts it into the headers of a request that is passed on.
+pub fn put(headers: &mut HeaderMap) {
+    if let Some(id) = current()
+        && let Ok(value) = HeaderValue::from_str(&id)
+    {
+        headers.insert(HEADER, value);
+    }
 }
 
 /// Middleware that gives the request its id and its log span.
