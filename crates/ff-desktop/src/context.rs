@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::address::acceptable;
 use crate::failure::{Exit, Failure};
-use crate::files;
 use crate::locks::{self, Lock};
 use crate::output::Output;
 use crate::progress::Progress;
@@ -102,8 +101,6 @@ impl Context {
     /// The directory or the database cannot be used.
     pub async fn store(&self) -> anyhow::Result<&Store> {
         let open = || async {
-            files::private_dir(&self.data_dir)
-                .with_context(|| format!("cannot make {}", self.data_dir.display()))?;
             let path = self.data_dir.join("core.db");
             Store::open(&path)
                 .await

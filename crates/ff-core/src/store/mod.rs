@@ -21,6 +21,8 @@ mod workspaces;
 mod write;
 mod writer;
 
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -43,7 +45,8 @@ pub(crate) use run_scripts::RunWrites;
 pub(crate) use sessions::ProcessMark;
 pub(crate) use write::{Change, Write};
 
-use crate::error::Result;
+use crate::core::private_dir;
+use crate::error::{IoContext, Result};
 use entity::meta;
 
 /// The records of one machine. Cheap to clone.
@@ -56,13 +59,15 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the database file, makes it if it is not there, and brings its tables up to date.
+    /// Opens the database file, makes it if it is not there, and brings its tables up to date. It
+    /// holds what was said, so only its user can read it, and enter the directory it is in.
     ///
     /// A write is on disk when its call returns (`synchronous=FULL`).
     ///
     /// # Errors
     /// The file cannot be opened or is no database of ours.
     pub async fn open(path: &Path) -> Result<Self> {
+        make_private(path)?;
         let mut options = ConnectOptions::new(format!("sqlite://{}?mode=rwc", path.display()));
         // One connection: SQLite has one writer anyway, and statements then never meet a busy
         // database inside one process. Other processes wait for each other. It is never renewed:
@@ -148,6 +153,40 @@ impl Store {
             .exec_without_returning(&self.db)
             .await?;
         Ok(())
+    }
+}
+
+/// Makes the file and its directory, and closes them to others. SQLite gives the files beside it the
+/// same mode.
+fn make_private(path: &Path) -> Result<()> {
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        private_dir(dir)?;
+        close_to_others(dir)?;
+    }
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .context(|| format!("cannot open {}", path.display()))?;
+    for end in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(end);
+        let beside = Path::new(&name);
+        if beside.exists() {
+            close_to_others(beside)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes from others what they may do with it; it may come from a time when they could.
+fn close_to_others(path: &Path) -> Result<()> {
+    let about = || format!("cannot close {} to other users", path.display());
+    let mode = fs::metadata(path).context(about)?.permissions().mode();
+    match mode & 0o077 {
+        0 => Ok(()),
+        _ => fs::set_permissions(path, Permissions::from_mode(mode & 0o700)).context(about),
     }
 }
 

@@ -419,3 +419,33 @@ async fn messages_and_requests_are_rows_that_come_back_as_they_went() {
         Some(request)
     );
 }
+
+#[tokio::test]
+async fn only_its_user_can_read_it_also_where_others_could_before() {
+    use std::os::unix::fs::PermissionsExt;
+    let tmp = tempfile::tempdir().unwrap();
+    let dir = tmp.path().join("data");
+    std::fs::create_dir(&dir).unwrap();
+    let path = dir.join("core.db");
+    std::fs::write(&path, "").unwrap();
+    let set = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set(&dir, 0o755);
+    set(&path, 0o644);
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let store = Store::open(&path).await.unwrap();
+    store.set_setting("a", "b").await.unwrap();
+    assert_eq!(mode(&dir), 0o700);
+    for file in std::fs::read_dir(&dir).unwrap() {
+        let file = file.unwrap().path();
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+    let fresh = tmp.path().join("deep/er/core.db");
+    Store::open(&fresh).await.unwrap();
+    assert_eq!(
+        (mode(&fresh), mode(fresh.parent().unwrap())),
+        (0o600, 0o700)
+    );
+}
