@@ -10,6 +10,7 @@ mod delivery;
 mod doors;
 mod driver;
 mod exit;
+mod ending;
 mod load;
 pub(crate) mod login;
 mod permission;

@@ -198,7 +198,8 @@ impl Requests {
     pub(super) fn orphan_all(&mut self) -> Vec<RequestRecord> {
         let mut orphaned = Vec::new();
         for waiting in self.waiting.values_mut() {
-            if waiting.cli_id.take().is_some() {
+            waiting.cli_id = None;
+            if waiting.record.state == RequestState::Open {
                 waiting.record.state = RequestState::Orphaned;
                 orphaned.push(waiting.record.clone());
             }

@@ -3,25 +3,19 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use ff_protocol::session::{
-    Activity, EntryKind, LastTurn, RequestState, Session, SessionStatus, TurnOutcome,
-};
-use serde_json::{Value, json};
+use ff_protocol::session::{Activity, EntryKind, Session, SessionStatus, TurnOutcome};
+use serde_json::json;
 
 use super::delivery::{Fate, fate, missing};
-use super::driver::{Shared, cut_entry};
-use super::permission::answer_entry;
-use super::turn::Finished;
-
+use super::driver::Shared;
+use super::ending::{self, Ended};
+use super::permission::Requests;
 use crate::clock;
 use crate::error::Result;
 use crate::processes::{mark, marked};
-use crate::store::{Change, MessageRecord, MessageState, Write};
+use crate::store::{Change, MessageRecord};
 
 const PAGE: u64 = 200;
-const CUT: &str = "the engine ended while the turn ran";
-const RECOVERED: &str =
-    "the turn ended before its result could be entered; taken from the CLI's transcript";
 
 /// Ends what outlived its engine and settles what was under way.
 pub(super) async fn recover(shared: &Shared) -> Result<()> {
@@ -52,48 +46,24 @@ async fn settle(shared: &Shared, mut session: Session) -> Result<()> {
     if outlived {
         tracing::warn!(session = %session.id, activity = ?session.activity, "the session outlived its engine");
     }
-    let mut write = Write::default();
-    let workspace = &session.workspace_id;
-    for mut record in store.waiting_requests(workspace, Some(&session.id)).await? {
-        if record.state == RequestState::Open {
-            record.state = RequestState::Orphaned;
-            write = write
-                .and_entry(&session, EntryKind::Answer, answer_entry(&record))
-                .and(Change::Request(Box::new(record)));
-        }
-    }
+    let waiting = store
+        .waiting_requests(&session.workspace_id, Some(&session.id))
+        .await?;
+    let carried = store.carried_answers(&session.id).await?;
+    let mut requests = Requests::left(waiting, carried);
     let mut left = queue.len();
-    let found = match queue.first().filter(|_| outlived) {
+    let first = queue.first();
+    let fate = match first.filter(|_| outlived) {
         Some(message) => lookup(shared, &session, message).await?,
         None if outlived && session.activity != Activity::Idle => Some(Fate::Begun(Vec::new())),
         None => None,
     };
-    if let Some(found) = found {
-        let (entries, end, finished) = end(found);
-        for line in entries {
-            write = write.and_entry(&session, EntryKind::ClaudeMessage, line);
-        }
-        write = write.and_entry(&session, EntryKind::TurnEnded, end);
-        if let Some(message) = queue.first() {
-            left -= 1;
-            let state = match finished.outcome {
-                TurnOutcome::Completed => MessageState::Done,
-                _ => MessageState::Interrupted,
-            };
-            let uuid = message.uuid.clone();
-            write = write.and(Change::Message { uuid, state });
-        }
+    let ended = fate.map(|fate| Ended::found(fate, first.map(|it| it.uuid.clone())));
+    if let Some(Ended { finished, .. }) = &ended {
+        left -= usize::from(finished.prompt.is_some());
         session.held |= left > 0 && finished.outcome != TurnOutcome::Completed;
-        session.last_turn = Some(LastTurn {
-            outcome: finished.outcome,
-            reason: finished.reason,
-            failure: None,
-            result: finished.result,
-            usage: None,
-            cost_usd: None,
-            ended_at: clock::now(),
-        });
     }
+    let mut write = ending::cli_gone(&mut session, &mut requests, ended);
     session.queued = u32::try_from(left).unwrap_or(u32::MAX);
     session.activity = Activity::Idle;
     session.updated_at = clock::now();
@@ -136,31 +106,4 @@ pub(super) async fn lookup(
         Ok(Fate::Begun(lines)) => Some(Fate::Begun(missing(lines, &known))),
         Ok(Fate::Finished(lines, text)) => Some(Fate::Finished(missing(lines, &known), text)),
     })
-}
-
-/// Lines to take over, the entry that ends the turn, and how it ended.
-pub(super) fn end(fate: Fate) -> (Vec<Value>, Value, Finished) {
-    match fate {
-        Fate::Finished(lines, text) => {
-            let entry = json!({
-                "type": "result", "subtype": "success", "is_error": false,
-                "result": text, "recovered": true,
-            });
-            let finished = Finished {
-                reason: Some(RECOVERED.to_owned()),
-                result: Some(text),
-                ..Finished::of(TurnOutcome::Completed)
-            };
-            (lines, entry, finished)
-        }
-        Fate::Begun(lines) => (lines, cut_entry(&cut()), cut()),
-        Fate::Absent => (Vec::new(), cut_entry(&cut()), cut()),
-    }
-}
-
-fn cut() -> Finished {
-    Finished {
-        reason: Some(CUT.to_owned()),
-        ..Finished::of(TurnOutcome::Interrupted)
-    }
 }

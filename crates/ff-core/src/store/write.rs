@@ -93,6 +93,13 @@ impl Write {
         self.changes.push(change);
         self
     }
+    /// With all of another one.
+    pub(crate) fn with(mut self, more: Self) -> Self {
+        self.entries.extend(more.entries);
+        self.changes.extend(more.changes);
+        self
+    }
+
 
     /// With the session's row.
     pub(crate) fn and_session(self, session: &Session) -> Self {

@@ -4,6 +4,7 @@ use ff_protocol::session::{EntryKind, TurnOutcome};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::super::ending::Ended;
 use super::super::process::Cli;
 use super::super::protocol;
 use super::super::turn::{Cut, Finished};
@@ -119,12 +120,12 @@ impl Driver {
         if !self.session.held
             && let Some(message) = self.queue.pop_front()
         {
-            self.turn_cut(Finished {
+            let finished = Finished {
                 prompt: Some(message.uuid),
                 reason: Some("interrupted before it began".to_owned()),
                 ..Finished::of(TurnOutcome::Interrupted)
-            })
-            .await?;
+            };
+            self.turn_ended(Ended::cut(finished)).await?;
         }
         Ok(())
     }

@@ -2,12 +2,12 @@
 
 use std::process::ExitStatus;
 
-use ff_protocol::session::{EntryKind, SessionStatus};
+use ff_protocol::session::SessionStatus;
 use tokio::time::Instant;
 
 use super::super::delivery::Fate;
+use super::super::ending::{self, Ended};
 use super::super::exit;
-use super::super::permission::answer_entry;
 use super::super::process::Cli;
 use super::super::recover;
 use super::super::turn::{Cut, Finished};
@@ -15,7 +15,7 @@ use super::login::Leave;
 use super::timers::{Due, Step};
 use super::{ATTEMPTS, Driver, Ending};
 use crate::error::{Error, Result};
-use crate::store::{Change, Write};
+use crate::store::Change;
 
 impl Driver {
     /// Ends the process on purpose: the turn first, then stdin, then by signal.
@@ -95,15 +95,8 @@ impl Driver {
             self.take_back_sent();
         }
         let finished = self.turn.process_ended(&how);
-        self.orphan_requests().await?;
         let cut = finished.is_some();
-        match (finished, fate) {
-            (Some(finished), Some(fate @ Fate::Finished(..))) => {
-                self.turn_recovered(finished, fate).await?;
-            }
-            (Some(finished), _) => self.turn_cut(finished).await?,
-            (None, _) => {}
-        }
+        self.cli_gone(finished, fate).await?;
         let (status, error) = self.outcome(ending.as_ref(), ended?, &stderr);
         // One that leaves in peace without having taken the message is no better than one that dies.
         let error = error.or_else(|| lost.then_some(how));
@@ -159,30 +152,22 @@ impl Driver {
         }
     }
 
-    /// The CLI was through with the turn when it died, and had not said so.
-    async fn turn_recovered(&mut self, cut: Finished, fate: Fate) -> Result<()> {
-        let (lines, entry, finished) = recover::end(fate);
-        for line in lines {
-            self.append(EntryKind::ClaudeMessage, line).await?;
+    /// Requests outlive the CLI that asked, and its turn has ended; perhaps it was through with it
+    /// and had not said so.
+    async fn cli_gone(&mut self, finished: Option<Finished>, fate: Option<Fate>) -> Result<()> {
+        let ended = finished.map(|finished| match fate {
+            Some(fate @ Fate::Finished(..)) => Ended::found(fate, finished.prompt),
+            _ => Ended::cut(finished),
+        });
+        if ended
+            .as_ref()
+            .is_some_and(|it| it.finished.prompt.is_some())
+        {
+            (self.sent, self.lost) = (None, 0);
         }
-        let prompt = cut.prompt;
-        self.turn_ended(Finished { prompt, ..finished }, entry)
-            .await
-    }
-
-    /// Requests outlive the CLI that asked.
-    async fn orphan_requests(&mut self) -> Result<()> {
-        let orphaned = self.requests.orphan_all();
-        if orphaned.is_empty() {
-            return Ok(());
-        }
-        let mut write = Write::default();
-        for record in orphaned {
-            write = write
-                .and_entry(&self.session, EntryKind::Answer, answer_entry(&record))
-                .and(Change::Request(Box::new(record)));
-        }
-        self.write(write).await.map(drop)
+        let write = ending::cli_gone(&mut self.session, &mut self.requests, ended);
+        self.reckon();
+        self.write_with_row(write).await.map(drop)
     }
 
     fn outcome(

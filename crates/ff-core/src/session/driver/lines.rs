@@ -2,21 +2,18 @@
 
 use std::sync::{Arc, PoisonError};
 
-use ff_protocol::session::{Capabilities, EntryKind, LastTurn, TurnOutcome};
+use ff_protocol::session::{Capabilities, EntryKind};
 use serde_json::{Value, json};
 
 use super::super::TESTED_CLI;
-use super::super::permission::answer_entry;
+use super::super::ending::Ended;
 use super::super::process::Cli;
 use super::super::protocol::{
     self, ControlRequest, ControlRequestBody, ControlResponse, Incoming, Line, Message, System,
 };
 use super::super::transcript::is_conversation_id;
-use super::super::turn::Finished;
 use super::{Driver, Ending};
-use crate::clock;
 use crate::error::Result;
-use crate::store::{Change, MessageState, Write};
 
 impl Driver {
     pub(super) async fn line(&mut self, cli: &mut Cli, line: Line) -> Result<()> {
@@ -87,60 +84,20 @@ impl Driver {
             Message::Unknown => self.append(EntryKind::ClaudeMessage, raw).await?,
         }
         match finished {
-            Some(finished) => self.turn_cut(finished).await,
+            Some(finished) => self.turn_ended(Ended::cut(finished)).await,
             None => Ok(()),
         }
     }
 
     /// Enters the end of a turn, what follows from it and the row, all at once.
-    pub(super) async fn turn_ended(&mut self, finished: Finished, payload: Value) -> Result<()> {
-        let mut write = Write::entry(&self.session, EntryKind::TurnEnded, payload);
-        if let Some(uuid) = finished.prompt {
-            let state = match finished.outcome {
-                TurnOutcome::Completed | TurnOutcome::Failed => MessageState::Done,
-                TurnOutcome::Interrupted | TurnOutcome::TimedOut => MessageState::Interrupted,
-            };
-            write = write.and(Change::Message { uuid, state });
+    pub(super) async fn turn_ended(&mut self, ended: Ended) -> Result<()> {
+        let ours = ended.finished.prompt.is_some();
+        let write = ended.settle(&mut self.session, &mut self.requests);
+        if ours {
             (self.sent, self.lost) = (None, 0);
         }
-        if finished.outcome == TurnOutcome::Completed {
-            let (cancelled, dropped) = self.requests.settle();
-            for record in cancelled {
-                write = write
-                    .and_entry(&self.session, EntryKind::Answer, answer_entry(&record))
-                    .and(Change::Request(Box::new(record)));
-            }
-            let dropped = dropped.into_iter().map(Box::new).map(Change::Request);
-            write = dropped.fold(write, Write::and);
-        }
-        let cost_usd = finished.total_cost_usd.map(|total| {
-            // The CLI counts on after a clean end, and from nothing after a kill.
-            let before = self.session.total_cost_usd.unwrap_or_default();
-            let cost = if total >= before {
-                total - before
-            } else {
-                total
-            };
-            self.session.total_cost_usd = Some(before.max(total));
-            cost
-        });
-        self.session.last_turn = Some(LastTurn {
-            outcome: finished.outcome,
-            reason: finished.reason,
-            failure: finished.failure,
-            result: finished.result,
-            usage: finished.usage,
-            cost_usd,
-            ended_at: clock::now(),
-        });
         self.reckon();
         self.write_with_row(write).await.map(drop)
-    }
-
-    /// Enters the end of a turn that no `result` of the CLI told.
-    pub(super) async fn turn_cut(&mut self, finished: Finished) -> Result<()> {
-        let entry = cut_entry(&finished);
-        self.turn_ended(finished, entry).await
     }
 
     fn conversation(&mut self, id: &str) {
@@ -214,17 +171,6 @@ impl Driver {
 fn untested(version: &str) -> Option<String> {
     (version != TESTED_CLI).then(|| {
         format!("the Claude CLI here is {version}; this was tested with {TESTED_CLI}, so parts of it may not work")
-    })
-}
-
-/// The journal entry for a turn that ended without the CLI's word.
-pub(in crate::session) fn cut_entry(finished: &Finished) -> Value {
-    json!({
-        "type": "result",
-        "subtype": "cut",
-        "is_error": true,
-        "outcome": finished.outcome,
-        "errors": [finished.reason],
     })
 }
 

@@ -7,6 +7,7 @@ use ff_protocol::session::{EntryKind, TurnOutcome};
 use serde_json::{Value, json};
 
 use super::super::account::{Account, Slot};
+use super::super::ending::Ended;
 use super::super::protocol::{self, Incoming, Sign};
 use super::super::turn::Finished;
 use super::{ATTEMPTS, Driver};
@@ -143,18 +144,18 @@ impl Driver {
                 self.lost += 1;
                 "another CLI renewed the login".to_owned()
             }
-            _ => return self.turn_ended(finished, payload).await,
+            _ => return self.turn_ended(Ended::told(finished, payload)).await,
         };
         if self.ending.is_some() || finished.prompt.is_none() {
-            return self.turn_ended(finished, payload).await;
+            return self.turn_ended(Ended::told(finished, payload)).await;
         }
         if heard {
-            self.turn_ended(finished, payload).await?;
+            self.turn_ended(Ended::told(finished, payload)).await?;
             let id = ClientId::generate();
             return self.enter(&id, GO_ON.to_owned(), true).await;
         }
         let Some(mut message) = self.sent.take() else {
-            return self.turn_ended(finished, payload).await;
+            return self.turn_ended(Ended::told(finished, payload)).await;
         };
         // The CLI drops a uuid it has seen, and the message's turn was over before the model saw it.
         let uuid = uuid::Uuid::new_v4().to_string();

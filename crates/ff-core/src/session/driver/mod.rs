@@ -38,7 +38,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 pub(super) use self::answers::{is_repeated as is_repeated_answer, unknown as unknown_request};
 use self::configure::Configuring;
-pub(super) use self::lines::cut_entry;
 use self::login::Leave;
 pub(super) use self::queue::is_known;
 use self::timers::Timers;
