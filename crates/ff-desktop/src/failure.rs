@@ -238,6 +238,11 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
             "ff cloud connect URL --user NAME".into()
         }
         C::GitIndexLocked => format!("ff workspace archive {workspace} --remove-git-index-lock"),
+        C::Conflict | C::LimitReached if is_of_sessions(&asked.command) => {
+            format!("ff session list {workspace}")
+        }
+        C::LimitReached if asked.command.starts_with("ff terminal") => "ff terminal list".into(),
+        C::LimitReached => "ff workspace list".into(),
         C::NotOwner | C::Conflict => format!("ff workspace show {workspace}"),
         C::TurnActive => format!("ff session list {workspace}"),
         C::DirtyTree => format!("commit or stash the changes, then: {again}"),
@@ -257,7 +262,6 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         | C::Quiesced
         | C::Corrupted
         | C::TooLarge
-        | C::LimitReached
         | C::RateLimited
         | C::GithubFailed
         | C::GithubUnavailable
@@ -265,6 +269,10 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         | C::Timeout
         | C::Internal => again,
     }
+}
+
+fn is_of_sessions(command: &str) -> bool {
+    command.starts_with("ff session") || command.starts_with("ff chat")
 }
 
 /// The help of a command: `ff send W` has `ff send --help`, `ff workspace new N` that of `new`.

@@ -29,7 +29,7 @@ use ff_protocol::session::{
     Activity, Capabilities, Prompt, Session, SessionStatus, StartSession, UserRequest,
 };
 use ff_protocol::workspace::{Owner, WorkspaceStatus};
-use ff_protocol::{ClientId, ErrorCode, SessionId, WorkspaceId};
+use ff_protocol::{ClientId, SessionId, WorkspaceId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -40,11 +40,11 @@ use self::doors::Doors;
 use self::driver::{Command, Limits, Shared};
 pub(crate) use self::exit::describe as exit_of;
 pub use self::load::Causes;
-use self::registry::{LIVE_PER_WORKSPACE, Registry};
+use self::registry::Registry;
 use crate::activity::Awake;
 use crate::clock;
 use crate::config::CoreConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::processes::marked;
 pub use crate::store::{Event, Partial, Watch};
 use crate::store::{Store, Write};
@@ -227,8 +227,9 @@ impl Sessions {
         {
             return Ok(known);
         }
-        if prompt.is_some() && self.registry.list(Some(workspace)).len() >= LIVE_PER_WORKSPACE {
-            return Err(registry::full());
+        if prompt.is_some() {
+            let most = self.shared.config.live_sessions;
+            self.registry.check_place(workspace, most)?;
         }
         let now = clock::now();
         let session = Session {
@@ -267,51 +268,6 @@ impl Sessions {
             }
             None => Ok(session),
         }
-    }
-
-    /// Requests that wait for an answer, of a session or of the whole workspace, oldest first.
-    ///
-    /// # Errors
-    /// `not_found`; or the store failed.
-    pub async fn requests(
-        &self,
-        workspace: &WorkspaceId,
-        session: Option<&SessionId>,
-    ) -> Result<Vec<UserRequest>> {
-        match session {
-            Some(session) => drop(self.known(workspace, session).await?),
-            None => drop(self.shared.store.known_workspace(workspace).await?),
-        }
-        let waiting = self
-            .shared
-            .store
-            .waiting_requests(workspace, session)
-            .await?;
-        Ok(waiting.into_iter().map(UserRequest::from).collect())
-    }
-
-    /// What the CLI offers in this workspace, as it said when it last started.
-    ///
-    /// # Errors
-    /// `conflict` when none has started here since the engine did.
-    pub async fn capabilities(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-    ) -> Result<Capabilities> {
-        self.known(workspace, session).await?;
-        let offers = self
-            .shared
-            .offers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let offer = offers
-            .get(workspace)
-            .map(|offer| Capabilities::clone(offer));
-        offer.ok_or_else(|| {
-            let detail = "the Claude CLI has not started in this workspace yet";
-            Error::refused(ErrorCode::Conflict, detail).hint("resume the session, then ask again")
-        })
     }
 
     /// What happens in the workspace's sessions from now on.

@@ -82,21 +82,8 @@ impl Registry {
         if let Some(live) = all.get(session) {
             return Ok((live.clone(), None));
         }
-        if let Some(most) = most
-            && all.len() >= most
-        {
-            let detail = format!("{most} sessions of this machine are live");
-            return Err(Error::refused(ErrorCode::LimitReached, detail)
-                .hint("stop one of them, or wait until an idle one is closed"));
-        }
-        if most.is_some()
-            && all
-                .values()
-                .filter(|live| live.workspace == *workspace)
-                .count()
-                >= LIVE_PER_WORKSPACE
-        {
-            return Err(full());
+        if let Some(most) = most {
+            check_place(&all, workspace, most)?;
         }
         let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
         let (load_sender, load) = watch::channel(Load::default());
@@ -120,16 +107,45 @@ impl Registry {
         ))
     }
 
+    /// Whether one more session of the workspace could live now.
+    ///
+    /// # Errors
+    /// `limit_reached`, as [`Self::enter`].
+    pub(super) fn check_place(&self, workspace: &WorkspaceId, most: usize) -> Result<()> {
+        check_place(&self.lock(), workspace, most)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Live>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The refusal of one live session too many.
-pub(super) fn full() -> Error {
-    let detail = format!("{LIVE_PER_WORKSPACE} sessions of this workspace are live");
-    Error::refused(ErrorCode::LimitReached, detail)
-        .hint("stop one of them, or wait until an idle one is closed")
+fn check_place(all: &HashMap<SessionId, Live>, workspace: &WorkspaceId, most: usize) -> Result<()> {
+    let ours = || all.iter().filter(|(_, live)| live.workspace == *workspace);
+    if ours().count() >= LIVE_PER_WORKSPACE {
+        let detail = format!("{LIVE_PER_WORKSPACE} sessions of this workspace are live, the most");
+        return Err(full(detail, ours()));
+    }
+    if all.len() >= most {
+        let detail = format!("{most} sessions of this machine are live, the most");
+        return Err(full(detail, all.iter()));
+    }
+    Ok(())
+}
+
+/// The refusal of one live session too many, with what makes room for it.
+fn full<'a>(detail: String, live: impl Iterator<Item = (&'a SessionId, &'a Live)>) -> Error {
+    let idle = |live: &Live| !live.load.borrow().is_busy();
+    let mut live: Vec<_> = live.collect();
+    live.sort_by_key(|(id, live)| (!idle(live), *id));
+    let hint = live.first().map(|(id, live)| {
+        let stop = format!("`ff session stop {} {id}`", live.workspace);
+        match idle(live) {
+            true => format!("{stop} ends one that does nothing; its next message starts it again"),
+            false => format!("all of them work: wait until one has ended, or {stop} ends one"),
+        }
+    });
+    Error::refused(ErrorCode::LimitReached, detail).hint(hint.unwrap_or_default())
 }
 
 impl Drop for Registration {
@@ -168,6 +184,11 @@ mod tests {
             .enter(&workspace, &SessionId::generate(), Some(7))
             .unwrap_err();
         assert_eq!(refused.code(), ErrorCode::LimitReached);
+        let hint = refused.problem().hint.unwrap();
+        assert!(
+            hint.contains(&format!("`ff session stop {workspace} ")),
+            "{hint}"
+        );
         assert!(
             registry
                 .enter(&WorkspaceId::generate(), &SessionId::generate(), Some(7))
