@@ -14,6 +14,7 @@ pub mod limits;
 pub mod onboarding;
 pub mod project;
 pub mod pull_request;
+pub mod question;
 pub mod session;
 pub mod socket;
 pub mod terminal;

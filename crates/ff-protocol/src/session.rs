@@ -1,5 +1,7 @@
 //! Sessions and their messages.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{ClientId, RequestId, SessionId, Timestamp, WorkspaceId};
@@ -210,7 +212,10 @@ pub struct Answer {
     pub message: Option<String>,
     /// For a question: the chosen label per question.
     #[serde(default)]
-    pub answers: Option<std::collections::BTreeMap<String, String>>,
+    pub answers: Option<BTreeMap<String, String>>,
+    /// For a question: a text of the user's own per question, instead of a label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<BTreeMap<String, String>>,
     /// Id made by the client: the same answer may be sent again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<ClientId>,

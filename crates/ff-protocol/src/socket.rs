@@ -141,9 +141,12 @@ pub enum ClientFrame {
         session_id: SessionId,
         /// The question.
         request_id: RequestId,
-        /// The chosen label per question; absent to refuse to answer.
+        /// The chosen label per question; absent, like `other`, to refuse to answer.
         #[serde(default)]
         answers: Option<BTreeMap<String, String>>,
+        /// A text of the user's own per question, instead of a label.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other: Option<BTreeMap<String, String>>,
         /// Who answers, for people.
         #[serde(default)]
         by: Option<String>,
@@ -199,13 +202,15 @@ impl ClientFrame {
                 session_id,
                 request_id,
                 answers,
+                other,
                 by,
             } => {
                 let answer = Answer {
                     request_id,
-                    allow: answers.is_some(),
+                    allow: answers.is_some() || other.is_some(),
                     message: None,
                     answers,
+                    other,
                     id: Some(id),
                     by,
                 };
@@ -224,6 +229,7 @@ impl ClientFrame {
                     allow,
                     message,
                     answers: None,
+                    other: None,
                     id: Some(id),
                     by,
                 };

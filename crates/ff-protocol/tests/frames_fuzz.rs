@@ -72,7 +72,8 @@ fn json_value() -> impl Strategy<Value = Value> {
 }
 
 fn said() -> impl Strategy<Value = ClientFrame> {
-    let answers = proptest::option::of(proptest::collection::btree_map(".{0,12}", ".{0,12}", 0..4));
+    let answers =
+        || proptest::option::of(proptest::collection::btree_map(".{0,12}", ".{0,12}", 0..4));
     let by = || proptest::option::of(".{0,12}");
     prop_oneof![
         (id(), id(), ".{0,300}").prop_map(|(id, session_id, text)| ClientFrame::UserMessage {
@@ -80,15 +81,18 @@ fn said() -> impl Strategy<Value = ClientFrame> {
             session_id,
             text
         }),
-        (id(), id(), id(), answers, by()).prop_map(|(id, session_id, request_id, answers, by)| {
-            ClientFrame::QuestionResponse {
-                id,
-                session_id,
-                request_id,
-                answers,
-                by,
+        (id(), id(), id(), answers(), answers(), by()).prop_map(
+            |(id, session_id, request_id, answers, other, by)| {
+                ClientFrame::QuestionResponse {
+                    id,
+                    session_id,
+                    request_id,
+                    answers,
+                    other,
+                    by,
+                }
             }
-        }),
+        ),
         (id(), id(), id(), any::<bool>(), by(), by()).prop_map(
             |(id, session_id, request_id, allow, message, by)| {
                 ClientFrame::PermissionResponse {

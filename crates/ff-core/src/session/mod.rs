@@ -6,6 +6,7 @@
 pub mod account;
 mod calls;
 mod check;
+mod decision;
 mod delivery;
 mod doors;
 mod driver;

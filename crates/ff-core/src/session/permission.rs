@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use ff_protocol::RequestId;
 use ff_protocol::agent::CauseKind;
 use ff_protocol::session::{Answer, PermissionPreset, RequestKind, RequestState, Session};
-use ff_protocol::{ErrorCode, RequestId};
 use serde_json::{Value, json};
 
+use super::decision::decide;
 use super::load;
 use super::protocol::{Decision, ToolUse};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::store::{Asked, RequestRecord};
 
 const QUESTION: &str = "AskUserQuestion";
@@ -254,215 +255,11 @@ pub(super) fn answer_entry(record: &RequestRecord) -> Value {
         "outcome": outcome,
         "message": answer.and_then(|answer| answer.message.as_ref()),
         "answers": answer.and_then(|answer| answer.answers.as_ref()),
+        "other": answer.and_then(|answer| answer.other.as_ref()),
         "by": answer.and_then(|answer| answer.by.as_ref()),
     })
 }
 
-/// The refusal of an answer to a request that takes none any more.
-pub(super) fn no_longer_open(record: &RequestRecord) -> Error {
-    let id = &record.id;
-    let Some(answer) = &record.answer else {
-        return Error::refused(
-            ErrorCode::Conflict,
-            format!("request {id} is no longer open: the CLI went on without an answer"),
-        );
-    };
-    let who = answer.by.as_deref().unwrap_or("another client");
-    let how = if answer.allow { "allowed" } else { "refused" };
-    let when = record
-        .answered_at
-        .map(|at| format!(" at {}", at.format("%F %T UTC")));
-    let detail = format!(
-        "request {id} was {how} by {who}{}",
-        when.unwrap_or_default()
-    );
-    Error::refused(ErrorCode::Conflict, detail).hint("a request takes one answer")
-}
-
-fn decide(record: &RequestRecord, answer: &Answer) -> Result<Decision> {
-    if !answer.allow {
-        let message = answer
-            .message
-            .clone()
-            .filter(|text| !text.trim().is_empty());
-        let message = message.unwrap_or_else(|| "The user refused.".to_owned());
-        return Ok(Decision::Deny { message });
-    }
-    let mut input = record.asked.input.clone();
-    if record.kind == RequestKind::Question {
-        let answers = answer
-            .answers
-            .as_ref()
-            .filter(|answers| !answers.is_empty());
-        let Some(answers) = answers else {
-            return Err(
-                Error::refused(ErrorCode::Invalid, "a question needs `answers`")
-                    .hint("give one label per question, or `allow: false`"),
-            );
-        };
-        let asked = record.asked.input["questions"].as_array();
-        let asked: Vec<_> = asked
-            .into_iter()
-            .flatten()
-            .filter_map(|question| question["question"].as_str())
-            .collect();
-        if let Some(unknown) = answers.keys().find(|key| !asked.contains(&key.as_str())) {
-            let detail = format!("`{unknown}` was not asked");
-            let hint = format!("name the question as it was asked: {}", asked.join(" | "));
-            return Err(Error::refused(ErrorCode::Invalid, detail).hint(hint));
-        }
-        input["answers"] = json!(answers);
-    }
-    Ok(Decision::Allow { input })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tool(name: &str) -> ToolUse {
-        ToolUse {
-            tool_name: name.into(),
-            input: json!({"questions": [{"question": "Which?"}]}),
-            tool_use_id: None,
-            description: None,
-            requires_user_interaction: false,
-        }
-    }
-
-    fn answer(record: &RequestRecord, allow: bool) -> Answer {
-        Answer {
-            request_id: record.id.clone(),
-            allow,
-            message: None,
-            answers: None,
-            id: None,
-            by: Some("somebody".into()),
-        }
-    }
-
-    fn to_user(requests: &mut Requests, cli_id: &str, name: &str) -> RequestRecord {
-        let session = crate::session::tests::world::session();
-        match requests.put(&session, cli_id.into(), tool(name)) {
-            Put::ToUser(record) => record,
-            Put::Answered(..) => panic!("answered"),
-        }
-    }
-
-    #[test]
-    fn presets_leave_people_their_questions() {
-        use PermissionPreset::{Relaxed, Strict, Yolo};
-        for (preset, name, allowed) in [
-            (Strict, "Bash", false),
-            (Relaxed, "Bash", true),
-            (Yolo, "Write", true),
-            (Relaxed, QUESTION, false),
-            (Yolo, PLAN, false),
-        ] {
-            assert_eq!(
-                allowed_by(preset, &tool(name)),
-                allowed,
-                "{preset:?} {name}"
-            );
-        }
-        let asks = ToolUse {
-            requires_user_interaction: true,
-            ..tool("New")
-        };
-        assert!(!allowed_by(Yolo, &asks));
-    }
-
-    #[test]
-    fn a_request_takes_one_answer() {
-        let mut requests = Requests::default();
-        let record = to_user(&mut requests, "cli-1", "Bash");
-        assert_eq!(
-            (record.kind, requests.open_count()),
-            (RequestKind::Permission, 1)
-        );
-        let taken = requests.answer(&answer(&record, false)).unwrap().unwrap();
-        let Taken::Now(record, cli_id, decision) = taken else {
-            panic!("{taken:?}")
-        };
-        assert_eq!(cli_id, "cli-1");
-        let message = "The user refused.".into();
-        assert_eq!(decision, Decision::Deny { message });
-        assert!(requests.answer(&answer(&record, true)).unwrap().is_none());
-        let refusal = no_longer_open(&record).to_string();
-        assert!(refusal.contains("refused by somebody at 20"), "{refusal}");
-    }
-
-    #[test]
-    fn a_question_carries_its_answers_and_stays_open_without() {
-        let mut requests = Requests::default();
-        let record = to_user(&mut requests, "cli-1", QUESTION);
-        let mut given = answer(&record, true);
-        assert_eq!(
-            requests.answer(&given).unwrap_err().code(),
-            ErrorCode::Invalid
-        );
-        assert_eq!(requests.open_count(), 1);
-        given.answers = Some(BTreeMap::from([("Which?".into(), "This".into())]));
-        let taken = requests.answer(&given).unwrap().unwrap();
-        let Taken::Now(_, _, Decision::Allow { input }) = taken else {
-            panic!("{taken:?}")
-        };
-        assert_eq!(input["answers"], json!({"Which?": "This"}));
-        assert_eq!(input["questions"][0]["question"], "Which?");
-    }
-
-    #[test]
-    fn a_request_outlives_its_cli_and_is_taken_up_by_the_next() {
-        let mut requests = Requests::default();
-        let first = to_user(&mut requests, "cli-1", "Bash");
-        let second = to_user(&mut requests, "cli-2", "Write");
-        assert!(requests.cancel("cli-9").is_none());
-        assert_eq!(requests.cancel("cli-1").unwrap().id, first.id);
-        let orphaned = requests.orphan_all();
-        assert_eq!((orphaned.len(), &orphaned[0].id), (1, &second.id));
-        assert_eq!(answer_entry(&orphaned[0])["outcome"], "orphaned");
-        assert_eq!(requests.open_count(), 0);
-        let again = to_user(&mut requests, "cli-3", "Write");
-        assert_eq!((again.id, requests.open_count()), (second.id, 1));
-    }
-
-    #[test]
-    fn a_late_answer_counts_for_the_same_request_only() {
-        let mut requests = Requests::default();
-        let record = to_user(&mut requests, "cli-1", "Write");
-        requests.orphan_all();
-        let taken = requests.answer(&answer(&record, true)).unwrap().unwrap();
-        let Taken::Carried(carried) = taken else {
-            panic!("{taken:?}")
-        };
-        assert!(carried.carried);
-        let other = to_user(&mut requests, "cli-2", "Bash");
-        assert_ne!(other.id, record.id);
-        let session = crate::session::tests::world::session();
-        let put = requests.put(&session, "cli-3".into(), tool("Write"));
-        assert!(
-            matches!(put, Put::Answered(it, Decision::Allow { .. }) if it.id == record.id && !it.carried)
-        );
-        // It counts once.
-        assert_ne!(to_user(&mut requests, "cli-4", "Write").id, record.id);
-    }
-
-    #[test]
-    fn what_a_completed_turn_did_not_ask_again_is_moot() {
-        let mut requests = Requests::default();
-        let (old, answered) = (
-            to_user(&mut requests, "cli-1", "Write"),
-            to_user(&mut requests, "cli-2", "Bash"),
-        );
-        requests.orphan_all();
-        requests.answer(&answer(&answered, true)).unwrap();
-        let open = to_user(&mut requests, "cli-3", "Edit");
-        let (cancelled, dropped) = requests.settle();
-        assert_eq!((cancelled.len(), &cancelled[0].id), (1, &old.id));
-        assert_eq!(
-            (dropped.len(), &dropped[0].id, dropped[0].carried),
-            (1, &answered.id, false)
-        );
-        assert_eq!(requests.open().next().unwrap().id, open.id);
-    }
-}
+#[path = "permission_tests.rs"]
+mod tests;

@@ -144,6 +144,7 @@ impl<'a> Scene<'a> {
             allow,
             message: Some("x".repeat(PADDING)),
             answers: None,
+            other: None,
             id: Some(ClientId::generate()),
             by: None,
         };

@@ -185,6 +185,7 @@ impl Vm {
             allow: true,
             message: None,
             answers: None,
+            other: None,
             id: None,
             by: None,
         };

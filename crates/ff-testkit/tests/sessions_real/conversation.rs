@@ -132,6 +132,17 @@ async fn a_turn_streams_asks_and_does_only_what_was_allowed() {
         words.contains("[1 ok]") && words.contains("blue"),
         "{words}"
     );
+
+    vm.prompt(&session, &format!("TOOL AskUserQuestion {question}"))
+        .await;
+    let asked = vm.request(&session, 4).await;
+    let own = json!({ "allow": true, "other": { "Which colour?": "neither of them" } });
+    vm.answer(&session, &asked, own).await;
+    let words = last_words(&vm.ended(&session, 4).await);
+    assert!(
+        words.contains("[1 ok]") && words.contains("neither of them"),
+        "{words}"
+    );
 }
 
 #[tokio::test]

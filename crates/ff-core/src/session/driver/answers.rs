@@ -3,9 +3,8 @@
 use ff_protocol::session::{Answer, EntryKind};
 use ff_protocol::{ClientId, ErrorCode};
 
-use super::super::permission::{
-    Put, Taken, allowed_by, answer_entry, no_longer_open, request_entry,
-};
+use super::super::decision::no_longer_open;
+use super::super::permission::{Put, Taken, allowed_by, answer_entry, request_entry};
 use super::super::process::Cli;
 use super::super::protocol::{self, Decision, ToolUse};
 use super::Driver;

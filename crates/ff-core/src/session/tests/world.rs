@@ -260,6 +260,7 @@ pub(super) fn answer(request: &Value, allow: bool) -> Answer {
         message: None,
         answers: None,
         id: None,
+        other: None,
         by: Some("a test".into()),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ff_protocol::question::{self, BETWEEN, Question};
 use ff_protocol::session::{Answer, RequestKind, UserRequest};
 use ff_protocol::socket::ClientFrame;
 use ff_protocol::{ClientId, RequestId, SessionId};
@@ -25,13 +26,6 @@ pub struct Request {
     questions: Vec<Question>,
 }
 
-#[derive(Debug, Clone, PartialEq)]
-struct Question {
-    text: String,
-    labels: Vec<String>,
-    several: bool,
-}
-
 impl Request {
     /// Reads the journal's entry of a request.
     pub fn of(payload: &Value) -> Option<Self> {
@@ -53,7 +47,7 @@ impl Request {
 
     fn new(id: RequestId, kind: RequestKind, tool: &str, input: &Value) -> Self {
         let questions = match kind {
-            RequestKind::Question => questions(input),
+            RequestKind::Question => question::of_input(input),
             RequestKind::Permission | RequestKind::Plan => Vec::new(),
         };
         Self {
@@ -84,12 +78,15 @@ impl Request {
 
     /// The answer that refuses.
     pub fn refusal(&self, why: &str) -> Answer {
-        self.answer(false, Some(why.to_owned()), None)
+        Answer {
+            message: Some(why.to_owned()),
+            ..self.answer(false)
+        }
     }
 
     /// The answer that allows; a question has none without the user's choice.
     pub fn allowance(&self) -> Option<Answer> {
-        (self.kind != RequestKind::Question).then(|| self.answer(true, None, None))
+        (self.kind != RequestKind::Question).then(|| self.answer(true))
     }
 
     /// The frame that carries an answer.
@@ -103,6 +100,7 @@ impl Request {
                 session_id,
                 request_id,
                 answers: answer.answers,
+                other: answer.other,
                 by: answer.by,
             };
         }
@@ -131,17 +129,24 @@ impl Request {
         }
     }
 
-    fn answer(
-        &self,
-        allow: bool,
-        message: Option<String>,
-        answers: Option<BTreeMap<String, String>>,
-    ) -> Answer {
+    /// What it is about.
+    pub fn kind(&self) -> RequestKind {
+        self.kind
+    }
+
+    /// The questions, if it is one.
+    pub fn questions(&self) -> &[Question] {
+        &self.questions
+    }
+
+    /// An answer without words.
+    pub fn answer(&self, allow: bool) -> Answer {
         Answer {
             request_id: self.id.clone(),
             allow,
-            message,
-            answers,
+            message: None,
+            answers: None,
+            other: None,
             id: Some(ClientId::generate()),
             by: user_name(),
         }
@@ -152,7 +157,9 @@ impl Request {
 #[derive(Debug)]
 pub struct Dialog {
     request: Request,
-    answers: BTreeMap<String, String>,
+    chosen: BTreeMap<String, String>,
+    /// Texts of the user's own.
+    own: BTreeMap<String, String>,
 }
 
 impl Dialog {
@@ -160,7 +167,8 @@ impl Dialog {
     pub fn new(request: Request) -> Self {
         Self {
             request,
-            answers: BTreeMap::new(),
+            chosen: BTreeMap::new(),
+            own: BTreeMap::new(),
         }
     }
 
@@ -197,16 +205,22 @@ impl Dialog {
             if line.is_empty() {
                 return None;
             }
-            let meant = question.meaning(line);
-            self.answers.insert(question.text, meant);
+            match chosen(&question, line) {
+                Some(label) => self.chosen.insert(question.text, label),
+                None => self.own.insert(question.text, line.to_owned()),
+            };
             if self.question().is_some() {
                 return None;
             }
-            let answers = Some(std::mem::take(&mut self.answers));
-            return Some(self.request.answer(true, None, answers));
+            let some = |texts: BTreeMap<_, _>| (!texts.is_empty()).then_some(texts);
+            return Some(Answer {
+                answers: some(std::mem::take(&mut self.chosen)),
+                other: some(std::mem::take(&mut self.own)),
+                ..self.request.answer(true)
+            });
         }
         Some(match line.to_lowercase().as_str() {
-            "y" | "yes" => self.request.answer(true, None, None),
+            "y" | "yes" => self.request.answer(true),
             "" | "n" | "no" => self.request.refusal("the user refused"),
             _ => self.request.refusal(line),
         })
@@ -215,43 +229,25 @@ impl Dialog {
     /// The next question without an answer.
     fn question(&self) -> Option<&Question> {
         let mut all = self.request.questions.iter();
-        all.find(|question| !self.answers.contains_key(&question.text))
+        all.find(|it| !self.chosen.contains_key(&it.text) && !self.own.contains_key(&it.text))
     }
 }
 
-impl Question {
-    /// Numbers stand for their labels; other text for itself.
-    fn meaning(&self, line: &str) -> String {
-        let label = |word: &str| {
-            let number: usize = word.trim().parse().ok()?;
-            self.labels.get(number.checked_sub(1)?).cloned()
-        };
-        let meant = match self.several {
-            true => line.split(',').map(label).collect::<Option<Vec<_>>>(),
-            false => label(line).map(|one| vec![one]),
-        };
-        meant.map_or_else(|| line.to_owned(), |labels| labels.join(", "))
-    }
+/// The choice a line means, by number or as it stands there; `None` for a text of the user's own.
+fn chosen(question: &Question, line: &str) -> Option<String> {
+    let label = |word: &str| {
+        let number: usize = word.trim().parse().ok()?;
+        question.labels.get(number.checked_sub(1)?).cloned()
+    };
+    let by_number = match question.several {
+        true => line.split(',').map(label).collect::<Option<Vec<_>>>(),
+        false => label(line).map(|one| vec![one]),
+    };
+    let meant = by_number.map_or_else(|| line.to_owned(), |labels| labels.join(BETWEEN));
+    question.offers(&meant).then_some(meant)
 }
 
 /// Who answers, for people.
 fn user_name() -> Option<String> {
     std::env::var("USER").ok().filter(|name| !name.is_empty())
-}
-
-fn questions(input: &Value) -> Vec<Question> {
-    let array = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let question = |value: &Value| {
-        let options = array(&value["options"]);
-        let labels = options.iter().filter_map(|option| option["label"].as_str());
-        Some(Question {
-            text: value["question"].as_str()?.to_owned(),
-            labels: labels.map(str::to_owned).collect(),
-            several: value["multiSelect"] == true,
-        })
-    };
-    array(&input["questions"])
-        .iter()
-        .filter_map(question)
-        .collect()
 }

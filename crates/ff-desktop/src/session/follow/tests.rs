@@ -359,14 +359,21 @@ fn each_question_is_answered_by_number_or_text() {
     assert!(dialog.hear(Some("2")).is_none());
     assert!(dialog.asks().starts_with("What else?"));
     let answer = dialog.hear(Some("1, 3")).unwrap();
-    let ClientFrame::QuestionResponse { answers, .. } =
-        dialog.request().frame(&session().id, answer)
-    else {
-        panic!("no answer to a question");
+    let given = |frame| match frame {
+        ClientFrame::QuestionResponse { answers, other, .. } => (answers, other),
+        other => panic!("no answer to a question: {other:?}"),
     };
     let answers = answers.unwrap();
+    let (answers, other) = given(dialog.request().frame(&session().id, answer));
     assert_eq!(
         (&*answers["Which?"], &*answers["What else?"]),
         ("blue", "a, c")
     );
 }
+    assert_eq!(other, None);
+    // As it stands there, and what does not.
+    assert!(dialog.hear(Some("red")).is_none());
+    let answer = dialog.hear(Some("1, 1")).unwrap();
+    let (answers, other) = given(dialog.request().frame(&session().id, answer));
+    assert_eq!(answers.unwrap()["Which?"], "red");
+    assert_eq!(other.unwrap()["What else?"], "1, 1");
