@@ -1,6 +1,6 @@
 //! The engine API: what else can be done with a session than to talk to it.
 
-use ff_protocol::session::{Capabilities, Configure, JournalEntry, Session, UserRequest};
+use ff_protocol::session::{Capabilities, Configure, JournalEntry, Session, Stopped, UserRequest};
 use ff_protocol::{Page, SessionId, WorkspaceId};
 use reqwest::Method;
 
@@ -32,7 +32,7 @@ impl EngineClient {
         &self,
         workspace: &WorkspaceId,
         session: &SessionId,
-    ) -> Result<Session> {
+    ) -> Result<Stopped> {
         let path = format!("{}/{session}/close", sessions(workspace));
         self.http.post_empty(&path, WAKE).await
     }

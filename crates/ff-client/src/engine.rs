@@ -1,6 +1,6 @@
 //! The engine API: sessions and terminals of a workspace.
 
-use ff_protocol::session::{Answer, Prompt, Session, SessionDetail, StartSession};
+use ff_protocol::session::{Answer, Prompt, Session, SessionDetail, StartSession, Stopped};
 use ff_protocol::terminal::{CreateTerminal, RenameTerminal, Terminal};
 use ff_protocol::workspace::Workspace;
 use ff_protocol::{Page, SessionId, TerminalId, VmId, WorkspaceId};
@@ -117,12 +117,12 @@ impl EngineClient {
         self.http.post_empty(&path, WAKE).await
     }
 
-    /// Ends the session's process.
+    /// Ends the session's process, and takes back the messages that wait.
     pub async fn stop_session(
         &self,
         workspace: &WorkspaceId,
         session: &SessionId,
-    ) -> Result<Session> {
+    ) -> Result<Stopped> {
         let path = format!("{}/{session}/stop", sessions(workspace));
         self.http.post_empty(&path, WAKE).await
     }

@@ -340,7 +340,9 @@ async fn a_session_is_changed_and_asked_by_its_paths() {
     let resumed = engine.resume(&w, &s).await.unwrap();
     assert_eq!(resumed.provider_session_id, format!("POST {base}/resume "));
     let closed = engine.close_session(&w, &s).await.unwrap();
-    assert_eq!(closed.provider_session_id, format!("POST {base}/close "));
+    let line = format!("POST {base}/close ");
+    assert_eq!(closed.session.provider_session_id, line);
+    assert!(closed.taken_back.is_empty());
     let page = engine.messages(&w, &s, 7, 20).await.unwrap();
     let line = format!("GET {base}/messages?after=7&limit=20");
     assert_eq!(page.next, Some(line));

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::vm::LoginRequired;
 use crate::{ClientId, RequestId, SessionId, Timestamp, WorkspaceId};
 
 /// State of a session's CLI process.
@@ -28,7 +29,7 @@ pub enum Activity {
     Working,
     /// Nothing runs.
     Idle,
-    /// The CLI waits for an answer or a permission.
+    /// The user is waited for: for an answer, a permission, or a login.
     WaitingForUser,
 }
 
@@ -210,7 +211,7 @@ pub struct Answer {
     /// For a refusal: the reason, which reaches the model.
     #[serde(default)]
     pub message: Option<String>,
-    /// For a question: the chosen label per question.
+    /// For a question: the chosen label per question; where several may be chosen, with `, ` between.
     #[serde(default)]
     pub answers: Option<BTreeMap<String, String>>,
     /// For a question: a text of the user's own per question, instead of a label.
@@ -349,6 +350,9 @@ pub struct Session {
     /// Whether they wait for the user: a turn was cut, and the next message or `resume` goes on.
     #[serde(default)]
     pub held: bool,
+    /// Set while they wait for the user to log in to Claude.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_required: Option<LoginRequired>,
     /// What the conversation has cost so far, in US dollars, by the CLI's own reckoning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total_cost_usd: Option<f64>,
@@ -374,6 +378,55 @@ pub struct SessionDetail {
     pub session: Session,
     /// Its messages in the order they were entered.
     pub messages: Vec<JournalEntry>,
+    /// The messages of the user among them whose turn has not ended by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unfinished: Vec<Unfinished>,
+}
+
+/// A message of the user whose turn has not ended by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Unfinished {
+    /// Its place in the journal.
+    pub seq: u64,
+    /// What became of it.
+    pub state: MessageState,
+}
+
+/// What became of a message of the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MessageState {
+    /// It waits for its turn, or its turn runs.
+    Queued,
+    /// Its turn ended by itself.
+    Done,
+    /// Its turn was cut, or it was interrupted before.
+    Interrupted,
+    /// It was taken back before its turn.
+    Cancelled,
+}
+
+/// A session that was stopped or closed, and what that took back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stopped {
+    /// The session.
+    #[serde(flatten)]
+    pub session: Session,
+    /// Messages that waited and are not sent any more, oldest first.
+    #[serde(default)]
+    pub taken_back: Vec<TakenBack>,
+}
+
+/// A message that was taken back before its turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenBack {
+    /// Its place in the journal.
+    pub seq: u64,
+    /// Its text.
+    pub text: String,
 }
 
 /// Kinds of journal entries.

@@ -190,6 +190,7 @@ pub(super) fn session(record: &SessionRecord, settings: Option<&UserSettings>) -
         fork_of: None,
         queued: 0,
         held: false,
+        login_required: None,
         total_cost_usd: None,
         warning: None,
         closed_at: Some(r.updated_at.0),

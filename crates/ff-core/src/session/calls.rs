@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use ff_protocol::session::{Answer, Configure, Prompt, RequestState, Session};
+use ff_protocol::session::{
+    Answer, Capabilities, Configure, Prompt, RequestState, Session, Stopped, UserRequest,
+};
 use ff_protocol::socket::{ClientFrame, Intent};
 use ff_protocol::{ClientId, ErrorCode, SessionId, WorkspaceId};
 use tokio::sync::oneshot;
@@ -98,8 +100,13 @@ impl Sessions {
         if id.is_some_and(|id| self.is_repeated(id)) {
             return Ok(row);
         }
-        self.to_live(workspace, session, |reply| Command::Interrupt { reply })
-            .await
+        let interrupted = self
+            .to_live(session, |reply| Command::Interrupt { reply })
+            .await?;
+        match interrupted {
+            Some(session) => Ok(session),
+            None => self.known(workspace, session).await,
+        }
     }
 
     fn is_repeated(&self, id: &ClientId) -> bool {
@@ -118,11 +125,11 @@ impl Sessions {
     }
 
     /// Ends the CLI with everything it started, and returns when all of it is gone. Messages
-    /// that wait are not sent.
-    pub async fn stop(&self, workspace: &WorkspaceId, session: &SessionId) -> Result<Session> {
+    /// that wait are taken back.
+    pub async fn stop(&self, workspace: &WorkspaceId, session: &SessionId) -> Result<Stopped> {
         let row = self.known(workspace, session).await?;
         if row.queued == 0 && self.registry.get(session).is_none() {
-            return Ok(row);
+            return Ok(nothing_taken_back(row));
         }
         let close = false;
         self.ask_driver(workspace, session, |reply| Command::Stop { close, reply })
@@ -131,10 +138,10 @@ impl Sessions {
 
     /// Stops a session for good: it takes no message any more. Its journal and transcript stay.
     /// Closing it again changes nothing.
-    pub async fn close(&self, workspace: &WorkspaceId, session: &SessionId) -> Result<Session> {
+    pub async fn close(&self, workspace: &WorkspaceId, session: &SessionId) -> Result<Stopped> {
         let row = self.known(workspace, session).await?;
         if row.closed_at.is_some() && self.registry.get(session).is_none() {
-            return Ok(row);
+            return Ok(nothing_taken_back(row));
         }
         let close = true;
         self.ask_driver(workspace, session, |reply| Command::Stop { close, reply })
@@ -171,6 +178,57 @@ impl Sessions {
         .await
     }
 
+    /// Requests that wait for an answer, of a session or of the whole workspace, oldest first.
+    ///
+    /// # Errors
+    /// `not_found`; or the store failed.
+    pub async fn requests(
+        &self,
+        workspace: &WorkspaceId,
+        session: Option<&SessionId>,
+    ) -> Result<Vec<UserRequest>> {
+        match session {
+            Some(session) => drop(self.known(workspace, session).await?),
+            None => drop(self.shared.store.known_workspace(workspace).await?),
+        }
+        let waiting = self
+            .shared
+            .store
+            .waiting_requests(workspace, session)
+            .await?;
+        Ok(waiting.into_iter().map(UserRequest::from).collect())
+    }
+
+    /// What the CLI offers in this workspace, as it said when it last started.
+    ///
+    /// # Errors
+    /// `conflict` when none has started here since the engine did.
+    pub async fn capabilities(
+        &self,
+        workspace: &WorkspaceId,
+        session: &SessionId,
+    ) -> Result<Capabilities> {
+        self.known(workspace, session).await?;
+        let offers = self
+            .shared
+            .offers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let offer = offers
+            .get(workspace)
+            .map(|offer| Capabilities::clone(offer));
+        offer.ok_or_else(|| {
+            let detail = "the Claude CLI has not started in this workspace yet";
+            Error::refused(ErrorCode::Conflict, detail).hint("resume the session, then ask again")
+        })
+    }
+
+    /// From now on no CLI is started here: what is entered waits for the next engine. For a process
+    /// that does not stay.
+    pub fn rest(&self) {
+        self.shared.doors.rest();
+    }
+
     pub(super) async fn known(
         &self,
         workspace: &WorkspaceId,
@@ -181,13 +239,12 @@ impl Sessions {
         row.ok_or_else(|| unknown(session))
     }
 
-    /// Asks a live session; one that does not live is as its row says.
-    pub(super) async fn to_live(
+    /// Asks a session if it lives.
+    pub(super) async fn to_live<T>(
         &self,
-        workspace: &WorkspaceId,
         session: &SessionId,
-        command: impl Fn(Reply<Session>) -> Command,
-    ) -> Result<Session> {
+        command: impl Fn(Reply<T>) -> Command,
+    ) -> Result<Option<T>> {
         for _ in 0..ATTEMPTS {
             let Some(live) = self.registry.get(session) else {
                 break;
@@ -197,10 +254,10 @@ impl Sessions {
                 continue;
             }
             if let Ok(answer) = answered.await {
-                return answer;
+                return answer.map(Some);
             }
         }
-        self.known(workspace, session).await
+        Ok(None)
     }
 
     pub(super) async fn give_prompt(&self, session: &Session, prompt: Prompt) -> Result<Session> {
@@ -280,5 +337,13 @@ impl Sessions {
         let driver = Driver::new(seat, shared, stop, workspace, session).await?;
         self.drivers.spawn(driver.run(first));
         Ok(())
+    }
+}
+
+/// A session that had nothing to stop.
+fn nothing_taken_back(session: Session) -> Stopped {
+    Stopped {
+        session,
+        taken_back: Vec::new(),
     }
 }

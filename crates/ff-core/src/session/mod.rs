@@ -10,8 +10,8 @@ mod decision;
 mod delivery;
 mod doors;
 mod driver;
-mod exit;
 mod ending;
+mod exit;
 mod load;
 pub(crate) mod login;
 mod permission;
@@ -23,12 +23,10 @@ pub mod transcript;
 mod turn;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ff_protocol::session::{
-    Activity, Capabilities, Prompt, Session, SessionStatus, StartSession, UserRequest,
-};
+use ff_protocol::session::{Activity, Prompt, Session, SessionStatus, StartSession};
 use ff_protocol::workspace::{Owner, WorkspaceStatus};
 use ff_protocol::{ClientId, SessionId, WorkspaceId};
 use tokio_util::sync::CancellationToken;
@@ -250,6 +248,7 @@ impl Sessions {
             fork_of,
             queued: 0,
             held: false,
+            login_required: None,
             total_cost_usd: None,
             warning: None,
             closed_at: None,
@@ -310,7 +309,7 @@ impl Sessions {
         let live = self.registry.list(Some(workspace));
         let stops = live.iter().map(|(id, _)| {
             let close = false;
-            self.to_live(workspace, id, move |reply| Command::Stop { close, reply })
+            self.to_live(id, move |reply| Command::Stop { close, reply })
         });
         futures_util::future::try_join_all(stops).await?;
         for session in self.shared.store.sessions(workspace).await? {

@@ -1,29 +1,15 @@
 //! Messages of users: those that wait for their turn, and what became of the others.
 
+use ff_protocol::session::{MessageState, Unfinished};
 use ff_protocol::{ClientId, SessionId, WorkspaceId};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
     QueryOrder, sea_query::Expr,
 };
-use serde::{Deserialize, Serialize};
 
 use super::entity::{journal, message};
 use super::{Store, text};
 use crate::error::Result;
-
-/// What became of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub(crate) enum MessageState {
-    /// It waits for its turn, or its turn runs.
-    Queued,
-    /// Its turn ended.
-    Done,
-    /// Its turn was cut.
-    Interrupted,
-    /// It was taken back before its turn.
-    Cancelled,
-}
 
 /// A message of a user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +51,26 @@ impl Store {
             records.push(self.with_text(row).await?);
         }
         Ok(records)
+    }
+
+    /// The messages of a session whose turn has not ended by itself, in the journal's order.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn unfinished(&self, session: &SessionId) -> Result<Vec<Unfinished>> {
+        let rows = message::Entity::find()
+            .filter(message::Column::SessionId.eq(session.as_str()))
+            .filter(message::Column::State.ne(text::name(&MessageState::Done)?))
+            .order_by_asc(message::Column::Seq)
+            .all(&self.db)
+            .await?;
+        let unfinished = rows.into_iter().map(|row| {
+            Ok(Unfinished {
+                seq: row.seq.unsigned_abs(),
+                state: text::parse(row.state)?,
+            })
+        });
+        unfinished.collect()
     }
 
     /// Sessions with messages that wait.

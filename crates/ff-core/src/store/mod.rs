@@ -39,7 +39,7 @@ pub use feed::{Event, Feed, Partial, Watch};
 pub use handoffs::{HandoffRecord, Role};
 pub(crate) use life::Registration;
 pub use life::{Moved, Writes};
-pub(crate) use messages::{MessageRecord, MessageState};
+pub(crate) use messages::MessageRecord;
 pub(crate) use requests::{Asked, RequestRecord};
 pub(crate) use run_scripts::RunWrites;
 pub(crate) use sessions::ProcessMark;

@@ -128,6 +128,7 @@ pub(super) fn row(session: &Session) -> Result<session::ActiveModel> {
         fork_of: Set(s.fork_of.map(String::from)),
         queued: Set(s.queued.cast_signed()),
         held: Set(s.held),
+        login_required: Set(s.login_required.as_ref().map(text::json).transpose()?),
         warning: Set(s.warning),
         total_cost_usd: Set(s.total_cost_usd),
         process: NotSet,
@@ -157,6 +158,11 @@ impl TryFrom<session::Model> for Session {
             fork_of: text::parse_opt(row.fork_of)?,
             queued: row.queued.cast_unsigned(),
             held: row.held,
+            login_required: row
+                .login_required
+                .as_deref()
+                .map(text::from_json)
+                .transpose()?,
             warning: row.warning,
             total_cost_usd: row.total_cost_usd,
             closed_at: row.closed_at,

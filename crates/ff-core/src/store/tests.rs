@@ -1,5 +1,5 @@
 use ff_protocol::project::{IssueProvider, StartupScript};
-use ff_protocol::session::EntryKind;
+use ff_protocol::session::{EntryKind, MessageState};
 use ff_protocol::workspace::{
     CiStatus, CreationSource, Init, IssueLink, Location, Owner, PrState, ProviderSelection,
     PullRequest, Ratchet, RatchetDispatchOutcome, RunScript, RunScriptStatus, Workspace,

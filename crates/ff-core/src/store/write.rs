@@ -1,10 +1,9 @@
 //! What one step changes: entries of the journal and rows beside them, all or nothing.
 
-use ff_protocol::session::{EntryKind, Session};
+use ff_protocol::session::{EntryKind, MessageState, Session};
 use ff_protocol::{ClientId, SessionId, WorkspaceId};
 use serde_json::Value;
 
-use super::messages::MessageState;
 use super::requests::RequestRecord;
 use super::sessions::ProcessMark;
 
@@ -93,13 +92,13 @@ impl Write {
         self.changes.push(change);
         self
     }
+
     /// With all of another one.
     pub(crate) fn with(mut self, more: Self) -> Self {
         self.entries.extend(more.entries);
         self.changes.extend(more.changes);
         self
     }
-
 
     /// With the session's row.
     pub(crate) fn and_session(self, session: &Session) -> Self {

@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use ff_protocol::session::Session;
+use ff_protocol::session::Stopped;
 
 use super::Ids;
 use crate::extract::Path;
@@ -12,7 +12,7 @@ use crate::{ApiError, Engine};
 pub(super) async fn close(
     State(engine): State<Engine>,
     Path((workspace, session)): Path<Ids>,
-) -> Result<Json<Session>, ApiError> {
+) -> Result<Json<Stopped>, ApiError> {
     let sessions = engine.core().sessions();
     Ok(Json(sessions.close(&workspace, &session).await?))
 }

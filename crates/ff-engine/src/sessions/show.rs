@@ -35,5 +35,10 @@ pub(super) async fn show(
         }
         messages.extend(page);
     }
-    Ok(Json(SessionDetail { session, messages }))
+    let unfinished = store.unfinished(&id).await?;
+    Ok(Json(SessionDetail {
+        session,
+        messages,
+        unfinished,
+    }))
 }

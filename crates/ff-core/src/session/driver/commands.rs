@@ -34,7 +34,7 @@ impl Driver {
             }
             Command::Stop { close, reply } => {
                 let stopped = self.stop_without_process(close).await;
-                drop(reply.send(stopped.map(|()| self.session.clone())));
+                drop(reply.send(stopped.map(|()| self.stopped())));
             }
             Command::Configure { change, reply } => {
                 let configured = self.configure_row(&change).await;

@@ -10,7 +10,7 @@ use super::super::account::{Account, Slot};
 use super::super::ending::Ended;
 use super::super::protocol::{self, Incoming, Sign};
 use super::super::turn::Finished;
-use super::{ATTEMPTS, Driver};
+use super::{ATTEMPTS, Driver, login_changed};
 use crate::error::Result;
 use crate::store::{Change, Write};
 
@@ -74,26 +74,33 @@ impl Driver {
         }
         self.leave.ask(&self.shared.account);
         self.publish_load();
-        let mut status = self.shared.account.status();
-        status.mark_unchanged();
+        self.account.mark_unchanged();
+        if let Err(error) = self.tell_waiting().await {
+            tracing::error!(session = %self.session.id, ?error, "that the session waits could not be recorded");
+        }
         if self.shared.account.required().is_some() {
             let waiting = self.accepted.drain(..).chain(self.until_ready.drain(..));
             for reply in waiting {
                 let _ = reply.send(Ok(self.session.clone()));
             }
         }
-        if let Err(error) = self.tell_login().await {
-            tracing::error!(session = %self.session.id, ?error, "that the session waits could not be recorded");
-        }
         tokio::select! {
             () = self.leave.granted() => true,
             () = self.stop.cancelled() => false,
-            _ = status.changed() => false,
+            () = login_changed(&mut self.account) => false,
             Some(command) = self.seat.commands.recv() => {
                 self.command_without_process(command).await;
                 false
             }
         }
+    }
+
+    async fn tell_waiting(&mut self) -> Result<()> {
+        self.tell_login().await?;
+        if self.reckon() {
+            self.write_with_row(Write::default()).await?;
+        }
+        Ok(())
     }
 
     /// Enters in the journal, once, that the next message waits for the user to log in.

@@ -29,10 +29,10 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ff_protocol::session::{Answer, Capabilities, Configure, Prompt, Session};
+use ff_protocol::session::{Answer, Capabilities, Configure, Prompt, Session, Stopped, TakenBack};
 use ff_protocol::workspace::Owner;
 use ff_protocol::{SessionId, Timestamp, WorkspaceId};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -41,7 +41,7 @@ use self::configure::Configuring;
 use self::login::Leave;
 pub(super) use self::queue::is_known;
 use self::timers::Timers;
-use super::account::Account;
+use super::account::{Account, LoginState};
 use super::check::unknown;
 use super::doors::Doors;
 use super::permission::Requests;
@@ -52,7 +52,7 @@ use super::turn::Turn;
 use crate::activity::Awake;
 use crate::config::CoreConfig;
 use crate::error::{Error, Result};
-use crate::store::{Change, MessageRecord, Store};
+use crate::store::{Change, MessageRecord, Store, Write};
 
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<Result<T>>;
@@ -81,8 +81,8 @@ pub(super) enum Command {
     Stop {
         /// Whether the session takes no message any more.
         close: bool,
-        /// Gets the session as it is then.
-        reply: Reply<Session>,
+        /// Gets the session as it is then, and what was taken back.
+        reply: Reply<Stopped>,
     },
     /// Change settings; answered once the CLI, if it runs, has taken them.
     Configure {
@@ -196,6 +196,8 @@ pub(super) struct Driver {
     login: u64,
     /// Whether the journal says that the next message waits for a login.
     told_login: bool,
+    /// How the login stands; seen by this driver up to its last look.
+    account: watch::Receiver<LoginState>,
     /// What the turn that runs showed of it, if it failed for it.
     shown: Option<Sign>,
     turn: Turn,
@@ -208,13 +210,15 @@ pub(super) struct Driver {
     ending: Option<Ending>,
     /// Rows that go with the next write.
     changes: Vec<Change>,
-    /// Messages taken back since the last change of the process's state.
+    /// Messages that waited in vain since the last change of the process's state.
     unsent: usize,
+    /// Messages taken back by the stop under way.
+    taken_back: Vec<TakenBack>,
     configuring: Vec<Configuring>,
     accepted: Vec<Reply<Session>>,
     until_ready: Vec<Reply<Session>>,
     until_turn_ends: Vec<Reply<Session>>,
-    until_process_ends: Vec<Reply<Session>>,
+    until_process_ends: Vec<Reply<Stopped>>,
 }
 
 impl Driver {
@@ -233,6 +237,7 @@ impl Driver {
         let waiting = store.waiting_requests(workspace, Some(id)).await?;
         let carried = store.carried_answers(id).await?;
         let queue = store.queued(id).await?.into();
+        let account = shared.account.status();
         Ok(Self {
             seat,
             shared,
@@ -247,6 +252,7 @@ impl Driver {
             leave: Leave::default(),
             login: 0,
             told_login: false,
+            account,
             shown: None,
             turn: Turn::default(),
             requests: Requests::left(waiting, carried),
@@ -256,6 +262,7 @@ impl Driver {
             ending: None,
             changes: Vec::new(),
             unsent: 0,
+            taken_back: Vec::new(),
             configuring: Vec::new(),
             accepted: Vec::new(),
             until_ready: Vec::new(),
@@ -281,13 +288,27 @@ impl Driver {
                 self.fail(&error).await;
             }
         }
+        self.rest().await;
         self.answer_waiting();
     }
 
+    /// What still waits does so without this driver, and the row is to say that.
+    async fn rest(&mut self) {
+        if self.reckon()
+            && let Err(error) = self.write_with_row(Write::default()).await
+        {
+            tracing::error!(session = %self.session.id, ?error, "that the session rests could not be recorded");
+        }
+    }
+
     fn wants_process(&self) -> bool {
-        let stopping = self.stop.is_cancelled();
         let closed = self.shared.doors.is_closed(&self.session.workspace_id);
-        !stopping && !closed && (self.wanted || (!self.queue.is_empty() && !self.session.held))
+        !self.rests() && !closed && (self.wanted || (!self.queue.is_empty() && !self.session.held))
+    }
+
+    /// Whether nobody here starts anything any more.
+    fn rests(&self) -> bool {
+        self.stop.is_cancelled() || self.shared.doors.is_resting()
     }
 
     async fn drive(&mut self, cli: &mut Cli) -> Result<ExitStatus> {
@@ -306,6 +327,7 @@ impl Driver {
                     CliEvent::Exited(status) => return Ok(status),
                 },
                 () = self.leave.granted() => {}
+                () = login_changed(&mut self.account) => {}
                 () = timers::sleep_until(wake) => self.timer(cli)?,
             }
         }
@@ -321,5 +343,12 @@ impl Driver {
             tracing::error!(session = %self.session.id, ?error, "the session's end could not be recorded");
         }
         self.answer_waiting();
+    }
+}
+
+/// Waits until the login stands otherwise; for ever once nobody keeps it.
+async fn login_changed(account: &mut watch::Receiver<LoginState>) {
+    if account.changed().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }

@@ -1,6 +1,6 @@
 //! Messages that wait for their turn.
 
-use ff_protocol::session::{Activity, EntryKind, Prompt, SessionStatus};
+use ff_protocol::session::{Activity, EntryKind, MessageState, Prompt, SessionStatus, TakenBack};
 use ff_protocol::{ClientId, ErrorCode};
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::super::protocol;
 use super::login::Leave;
 use super::{Driver, Ending};
 use crate::error::{Error, Result};
-use crate::store::{Change, MessageRecord, MessageState, Write};
+use crate::store::{Change, MessageRecord, Write};
 use crate::workspace::owned;
 
 /// Messages of a session that may wait.
@@ -124,11 +124,14 @@ impl Driver {
     /// Takes back the messages that wait.
     pub(super) fn drop_queue(&mut self) {
         self.unsent += self.queue.len();
-        let taken_back = self.queue.drain(..).map(|message| Change::Message {
-            uuid: message.uuid,
-            state: MessageState::Cancelled,
-        });
-        self.changes.extend(taken_back);
+        for MessageRecord {
+            uuid, seq, text, ..
+        } in self.queue.drain(..)
+        {
+            let state = MessageState::Cancelled;
+            self.changes.push(Change::Message { uuid, state });
+            self.taken_back.push(TakenBack { seq, text });
+        }
         self.session.held = false;
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use ff_protocol::session::{Activity, EntryKind, JournalEntry, SessionStatus};
+use ff_protocol::session::{Activity, EntryKind, JournalEntry, SessionStatus, Stopped};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::super::load::Busy;
 use super::super::process::Cli;
+use super::login::Leave;
 use super::timers::{Step, keep};
 use super::{Driver, Ending};
 use crate::clock;
@@ -45,14 +46,18 @@ impl Driver {
     /// Works out what the row says of the turn and the queue; whether that is new.
     pub(super) fn reckon(&mut self) -> bool {
         let queued = u32::try_from(self.queue.len()).unwrap_or(u32::MAX);
-        let stopping = self.stop.is_cancelled();
-        let waits = !self.queue.is_empty() && !self.session.held && !stopping;
+        let waits = !self.queue.is_empty() && !self.session.held && !self.rests();
+        let for_login = waits && matches!(self.leave, Leave::Asked(_));
+        let login_required = self.shared.account.required().filter(|_| for_login);
         let activity = match self.turn.activity(self.requests.open_count()) {
+            Activity::Idle if login_required.is_some() => Activity::WaitingForUser,
             Activity::Idle if waits => Activity::Working,
             activity => activity,
         };
-        let news = (activity, queued) != (self.session.activity, self.session.queued);
-        (self.session.activity, self.session.queued) = (activity, queued);
+        let row = &mut self.session;
+        let news = (activity, queued) != (row.activity, row.queued)
+            || login_required != row.login_required;
+        (row.activity, row.queued, row.login_required) = (activity, queued, login_required);
         news
     }
 
@@ -125,17 +130,28 @@ impl Driver {
         Ok(())
     }
 
+    /// The session after a stop.
+    pub(super) fn stopped(&mut self) -> Stopped {
+        Stopped {
+            session: self.session.clone(),
+            taken_back: std::mem::take(&mut self.taken_back),
+        }
+    }
+
     /// Answers everyone who waits for a turn or a process that is over.
     pub(super) fn answer_waiting(&mut self) {
         let waiting = self
             .accepted
             .drain(..)
             .chain(self.until_ready.drain(..))
-            .chain(self.until_turn_ends.drain(..))
-            .chain(self.until_process_ends.drain(..));
+            .chain(self.until_turn_ends.drain(..));
         for reply in waiting {
             // Whoever asked may have gone meanwhile.
             let _ = reply.send(Ok(self.session.clone()));
+        }
+        let stopped = self.stopped();
+        for reply in self.until_process_ends.drain(..) {
+            let _ = reply.send(Ok(stopped.clone()));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is left after the CLI, or the engine, has died.
 
 use ff_protocol::session::{
-    Activity, EntryKind, RequestState, Session, SessionStatus, TurnOutcome,
+    Activity, EntryKind, MessageState, RequestState, Session, SessionStatus, TurnOutcome,
 };
 use ff_protocol::{ClientId, ErrorCode};
 use serde_json::json;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::world::{World, answer, prompt, until};
 use crate::clock;
 use crate::session::transcript::transcript_dir;
-use crate::store::{Asked, Change, MessageState, ProcessMark, RequestRecord, Write};
+use crate::store::{Asked, Change, ProcessMark, RequestRecord, Write};
 
 /// The records of a session whose engine died while a message was under way.
 async fn crashed(world: &World, text: &str) -> (Session, String) {
@@ -266,8 +266,42 @@ async fn an_answer_after_the_clis_death_resumes_and_counts_for_the_same_request(
     say(given).await.unwrap();
     let late = say(answer(&request, false)).await.unwrap_err();
     assert_eq!(late.code(), ErrorCode::Conflict);
-    assert!(late.to_string().contains("allowed by a test"), "{late}");
+    assert!(
+        late.to_string()
+            .contains("answered already: allowed by a test"),
+        "{late}"
+    );
     world.sessions.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_comes_to_a_process_that_does_not_stay_waits_for_the_next_engine() {
+    let world = World::new(ASKS).await;
+    let (session, request) = orphaned(&world, "hi").await;
+    let starts = world.starts().len();
+    let passing = world.again();
+    passing.rest();
+    let given = answer(&request, true);
+    passing
+        .answer(&world.workspace, &session.id, given)
+        .await
+        .unwrap();
+    passing.shutdown().await;
+    let row = world.row(&session.id).await;
+    assert_eq!(
+        (row.activity, row.queued, row.held),
+        (Activity::Idle, 1, false)
+    );
+    assert_eq!(world.starts().len(), starts);
+
+    let next = world.again();
+    next.recover().await.unwrap();
+    let mut events = next.watch(&world.workspace).events;
+    next.go_on().await.unwrap();
+    let done = |row: &Session| row.last_turn.as_ref().unwrap().outcome == TurnOutcome::Completed;
+    let row = until(&world, &mut events, &session.id, done).await;
+    assert_eq!(row.last_turn.unwrap().result.as_deref(), Some("allowed"));
+    next.shutdown().await;
 }
 
 #[tokio::test]
@@ -401,6 +435,8 @@ async fn a_message_lost_by_a_dying_cli_is_sent_again_but_not_for_ever() {
         .stop(&world.workspace, &session.id)
         .await
         .unwrap();
+    assert_eq!(stopped.taken_back.len(), 1);
+    let stopped = stopped.session;
     assert_eq!((stopped.queued, stopped.held), (0, false));
     assert!(world.store.queued(&session.id).await.unwrap().is_empty());
 }

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use ff_protocol::session::{Activity, EntryKind, Session, SessionStatus, TurnOutcome};
+use ff_protocol::session::{
+    Activity, EntryKind, MessageState, Session, SessionStatus, TurnOutcome,
+};
 
 use super::world::{World, quick, until};
 use crate::config::CoreConfig;
@@ -231,7 +233,8 @@ on_user() {
         .sessions
         .stop(&world.workspace, &session.id)
         .await
-        .unwrap();
+        .unwrap()
+        .session;
     assert_eq!(
         (row.status, row.activity),
         (SessionStatus::Idle, Activity::Idle)
@@ -244,7 +247,34 @@ on_user() {
         .stop(&world.workspace, &session.id)
         .await
         .unwrap();
-    assert_eq!(again.status, SessionStatus::Idle);
+    assert_eq!(again.session.status, SessionStatus::Idle);
+}
+
+#[tokio::test]
+async fn a_stop_tells_which_messages_it_takes_back() {
+    let world = World::new("on_user() { :; }").await;
+    let mut events = world.events();
+    let session = world.start("first").await;
+    for text in ["second", "third"] {
+        world.prompt(&session.id, text).await;
+    }
+    until(&world, &mut events, &session.id, |row| row.queued == 2).await;
+    let stop = || world.sessions.stop(&world.workspace, &session.id);
+    let stopped = stop().await.unwrap();
+    let texts: Vec<_> = stopped.taken_back.iter().map(|it| &*it.text).collect();
+    assert_eq!(texts, ["second", "third"]);
+    assert_eq!(stopped.session.queued, 0);
+    assert_eq!(world.last(EntryKind::Status).await["unsent"], 2);
+    let said = world.journal().await;
+    let said = said.iter().filter(|it| it.kind == EntryKind::UserMessage);
+    let seqs: Vec<u64> = said.map(|it| it.seq).collect();
+    let fates = world.store.unfinished(&session.id).await.unwrap();
+    let fates: Vec<_> = fates.iter().map(|it| (it.seq, it.state)).collect();
+    use MessageState::{Cancelled, Interrupted};
+    let wanted = [Interrupted, Cancelled, Cancelled];
+    let wanted: Vec<_> = seqs.into_iter().zip(wanted).collect();
+    assert_eq!(fates, wanted);
+    assert_eq!(stop().await.unwrap().taken_back, []);
 }
 
 #[tokio::test]

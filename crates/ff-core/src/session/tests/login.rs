@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use ff_protocol::session::{EntryKind, Session, SessionStatus, TurnOutcome};
+use ff_protocol::session::{Activity, EntryKind, Session, SessionStatus, TurnOutcome};
 use ff_testkit::login::{Credentials, LoginStage, Refresh};
 use serde_json::Value;
 use tokio::sync::broadcast::Receiver;
@@ -132,7 +132,13 @@ async fn a_revoked_login_is_required_once_and_all_go_on_after_the_next() {
     stage.required().await;
     let told = stage.sessions().account().required();
     for session in &sessions {
-        let waiting = stage.until(session, |row| row.queued == 1).await;
+        let waiting = stage.until(session, |row| row.login_required.is_some());
+        let waiting = waiting.await;
+        assert_eq!(waiting.login_required, told);
+        assert_eq!(
+            (waiting.queued, waiting.activity),
+            (1, Activity::WaitingForUser)
+        );
         assert_eq!(waiting.last_turn, None, "nothing has failed");
     }
     assert_eq!(
@@ -149,6 +155,10 @@ async fn a_revoked_login_is_required_once_and_all_go_on_after_the_next() {
     assert_eq!(stage.sessions().account().required(), None);
     assert_eq!(stage.login.host.refreshes(), [Refresh::Refused]);
     assert_eq!(stage.answers()[refused..], [200; SESSIONS]);
+    for session in &sessions {
+        let row = stage.world.row(&session.id).await;
+        assert_eq!((row.login_required, row.activity), (None, Activity::Idle));
+    }
     stage.sessions().shutdown().await;
 }
 
@@ -276,4 +286,29 @@ async fn an_interrupt_does_not_kill_a_cli_that_may_be_renewing_the_login() {
     assert_eq!(row.last_turn.unwrap().outcome, TurnOutcome::Interrupted);
     assert_eq!((row.status, row.error), (SessionStatus::Running, None));
     world.sessions.shutdown().await;
+}
+
+const LOGGED_OUT: &str = r#"
+on_user() {
+  text="Not logged in · Please run /login"
+  say "{\"type\":\"assistant\",\"message\":{\"model\":\"<synthetic>\",\"content\":[{\"type\":\"text\",\"text\":\"$text\"}]},\"error\":\"authentication_failed\"}"
+  result "$1" "$text" true
+}
+"#;
+
+#[tokio::test]
+async fn a_shutdown_leaves_what_waits_for_a_login_to_the_next_engine() {
+    let world = World::with(LOGGED_OUT, quick(), |_| {}).await;
+    let mut events = world.events();
+    let session = world.start("hello").await;
+    let waits = |row: &Session| row.login_required.is_some();
+    let row = until(&world, &mut events, &session.id, waits).await;
+    assert_eq!(row.activity, Activity::WaitingForUser);
+    world.sessions.shutdown().await;
+    let row = world.row(&session.id).await;
+    assert_eq!(
+        (row.status, row.activity),
+        (SessionStatus::Idle, Activity::Idle)
+    );
+    assert_eq!((row.queued, row.held, row.login_required), (1, false, None));
 }

@@ -128,7 +128,8 @@ async fn requests_end_with_the_cli_that_asked() {
         .sessions
         .stop(&world.workspace, &session.id)
         .await
-        .unwrap();
+        .unwrap()
+        .session;
     assert_eq!(
         (row.status, row.activity),
         (SessionStatus::Idle, Activity::Idle)

@@ -153,9 +153,11 @@ async fn a_closed_session_keeps_its_words_and_takes_no_more() {
     idle(&world, &session).await;
     let close = || world.sessions.close(&world.workspace, &session.id);
     let closed = close().await.unwrap();
+    let closed = closed.session;
     assert_eq!(closed.status, SessionStatus::Idle);
     assert!(closed.closed_at.is_some());
-    assert_eq!(close().await.unwrap().closed_at, closed.closed_at);
+    let again = close().await.unwrap().session;
+    assert_eq!(again.closed_at, closed.closed_at);
     let refused = world
         .sessions
         .prompt(&world.workspace, &session.id, prompt("x"))

@@ -244,6 +244,7 @@ pub(crate) fn session() -> Session {
         fork_of: None,
         queued: 0,
         held: false,
+        login_required: None,
         total_cost_usd: None,
         warning: None,
         closed_at: None,
@@ -259,8 +260,8 @@ pub(super) fn answer(request: &Value, allow: bool) -> Answer {
         allow,
         message: None,
         answers: None,
-        id: None,
         other: None,
+        id: None,
         by: Some("a test".into()),
     }
 }

@@ -22,6 +22,7 @@ pub struct Model {
     pub fork_of: Option<String>,
     pub queued: i32,
     pub held: bool,
+    pub login_required: Option<String>,
     pub warning: Option<String>,
     pub total_cost_usd: Option<f64>,
     pub process: Option<String>,

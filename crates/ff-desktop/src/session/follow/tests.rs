@@ -27,6 +27,7 @@ fn session() -> Session {
         fork_of: None,
         queued: 0,
         held: false,
+        login_required: None,
         total_cost_usd: None,
         warning: None,
         closed_at: None,
@@ -363,13 +364,12 @@ fn each_question_is_answered_by_number_or_text() {
         ClientFrame::QuestionResponse { answers, other, .. } => (answers, other),
         other => panic!("no answer to a question: {other:?}"),
     };
-    let answers = answers.unwrap();
     let (answers, other) = given(dialog.request().frame(&session().id, answer));
+    let answers = answers.unwrap();
     assert_eq!(
         (&*answers["Which?"], &*answers["What else?"]),
         ("blue", "a, c")
     );
-}
     assert_eq!(other, None);
     // As it stands there, and what does not.
     assert!(dialog.hear(Some("red")).is_none());
@@ -377,3 +377,4 @@ fn each_question_is_answered_by_number_or_text() {
     let (answers, other) = given(dialog.request().frame(&session().id, answer));
     assert_eq!(answers.unwrap()["Which?"], "red");
     assert_eq!(other.unwrap()["What else?"], "1, 1");
+}
