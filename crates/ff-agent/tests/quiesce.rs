@@ -234,6 +234,7 @@ async fn reports_come_at_once_at_changes_and_as_a_sign_of_life() {
     }
     let refused = world.agent.reports().await.err().unwrap();
     assert_eq!(refused.code(), Some(ErrorCode::LimitReached));
+    assert!(refused.problem().unwrap().request_id.is_some());
     more.pop();
     let room = eventually("room", async || world.agent.reports().await.ok());
     drop(room.await);

@@ -220,13 +220,14 @@ mod tests {
             "connection",
             "content-type",
             "idempotency-key",
+            "x-request-id",
         ] {
             headers.insert(HeaderName::from_static(name), name.parse().unwrap());
         }
         let seen = only(&headers, &TO_AGENT);
         let mut names: Vec<_> = seen.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["content-type", "idempotency-key"]);
+        assert_eq!(names, ["content-type", "idempotency-key", "x-request-id"]);
     }
 
     #[test]
