@@ -17,7 +17,9 @@ use crate::output::{in_colour, interactive};
 use crate::session::follow::{Events, Happening, Look, Render, Request};
 use crate::session::history::History;
 use crate::session::host::Host;
+use crate::session::waits;
 use crate::stop;
+use crate::tty::lines::{Lines, MOST_LEFT};
 use errands::Runner;
 use talk::{Line, Talk};
 
@@ -76,7 +78,8 @@ pub async fn run(
         detail: by_hand,
     };
     let render = Render::new(id.clone(), seq, look);
-    let mut talk = Talk::new(context, known, history.session, render, policy, errands_in);
+    let session = history.session;
+    let mut talk = Talk::new(context, known, host, session, render, policy, errands_in);
     for request in &waiting {
         talk.asked(Request::waiting(request))?;
     }
@@ -85,11 +88,16 @@ pub async fn run(
         outcomes,
         interrupts: context.interrupts().take(),
     };
-    tokio::select! {
-        result = talk.go_on(line, host.afterwards()) => result?,
-        () = pump(events, happenings_in) => {}
-        () = runner.run(errands, outcomes_in) => {}
+    let mut lines = Lines::default();
+    let ended = tokio::select! {
+        ended = talk.go_on(line, &mut lines) => ended,
+        () = pump(events, happenings_in) => Ok(()),
+        () = runner.run(errands, outcomes_in) => Ok(()),
+    };
+    if ended.is_err() && !by_hand {
+        tell_left(context, &mut lines).await;
     }
+    ended?;
     if by_hand {
         context.out.say(host.afterwards());
     }
@@ -109,8 +117,20 @@ fn greet(context: &Context, host: &Host<'_>, history: &History) {
     }
     lines.extend(warning.as_deref().map(words::warning));
     lines.extend(history.last_exchange());
+    let waits = waits::what_for(host, &history.session);
+    lines.extend(waits.map(|what| format!("the session waits for {what}")));
     for line in lines {
         context.out.say(line);
+    }
+}
+
+/// Tells of lines that nobody hears any more.
+async fn tell_left(context: &Context, lines: &mut Lines) {
+    let left = lines.left().await;
+    let more = if left == MOST_LEFT { " or more" } else { "" };
+    if left > 0 {
+        let note = format!("note: {left}{more} line(s) that came after it were not sent");
+        context.out.say(note);
     }
 }
 

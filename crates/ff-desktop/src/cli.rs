@@ -15,10 +15,13 @@ pub use chat::ChatArgs;
 pub use cloud::{CloudCommand, SetupArgs};
 pub use github::{PrCommand, RatchetCommand};
 pub use import::{ExportArgs, ImportArgs};
-pub use permissions::Permissions;
+pub use permissions::{Mode, Permissions};
 pub use project::{ProjectCommand, Startup};
 pub use serve::ServeArgs;
-pub use session::{AnswerArgs, SendArgs, SessionArg, SessionCommand, StartArgs, Stay};
+pub use session::{
+    AnswerArgs, ConfigureArgs, ForkArgs, ResumeArgs, SendArgs, SessionArg, SessionCommand,
+    StartArgs, Stay,
+};
 pub use terminal::{
     ListTerminals, OneTerminal, RenameTerminalArgs, TerminalArgs, TerminalCommand,
     TerminalPlaceArgs,

@@ -8,7 +8,9 @@ use ff_protocol::{HandoffId, VmId, WorkspaceId};
 use serde::Serialize;
 
 use crate::find::Known;
-use crate::output::{fields, wire_name};
+use crate::output::{fields, table, wire_name};
+use crate::session::host::Host;
+use crate::session::waits::what_for;
 
 /// A workspace as `ff workspace list` and `show`, `ff send` and `ff pull` print it.
 #[derive(Debug, Clone, Serialize)]
@@ -163,7 +165,7 @@ pub fn ratchet(ratchet: &Ratchet, state: RatchetState) -> String {
 }
 
 /// One line of a list of sessions.
-pub fn session_row(session: &Session) -> Vec<String> {
+fn session_row(session: &Session) -> Vec<String> {
     let last = session
         .last_turn
         .as_ref()
@@ -177,5 +179,49 @@ pub fn session_row(session: &Session) -> Vec<String> {
     ]
 }
 
+/// A session with its settings.
+pub fn session_text(session: &Session) -> String {
+    let last = session.last_turn.as_ref();
+    fields(&[
+        ("session", Some(session.id.to_string())),
+        ("name", session.name.clone()),
+        ("status", Some(wire_name(&session.status))),
+        ("activity", Some(wire_name(&session.activity))),
+        ("model", session.model.clone()),
+        ("permissions", Some(wire_name(&session.permissions))),
+        ("mode", Some(wire_name(&session.permission_mode))),
+        (
+            "thinking",
+            session
+                .thinking_tokens
+                .map(|tokens| format!("at most {tokens} tokens")),
+        ),
+        (
+            "waiting",
+            (session.queued > 0).then(|| session.queued.to_string()),
+        ),
+        ("last turn", last.map(|turn| wire_name(&turn.outcome))),
+        (
+            "cost",
+            session.total_cost_usd.map(|cost| format!("{cost:.4} USD")),
+        ),
+    ])
+}
+
 /// Header of a list of sessions.
-pub const SESSION_HEADER: [&str; 5] = ["SESSION", "NAME", "STATUS", "ACTIVITY", "LAST TURN"];
+const SESSION_HEADER: [&str; 5] = ["SESSION", "NAME", "STATUS", "ACTIVITY", "LAST TURN"];
+
+/// A list of sessions, and below it what those wait for that do not go on by themselves.
+pub fn session_table(host: &Host<'_>, sessions: &[Session]) -> String {
+    let rows: Vec<Vec<String>> = sessions.iter().map(session_row).collect();
+    let waits = sessions.iter().filter_map(|session| {
+        let name = session.name.as_deref().unwrap_or(session.id.as_str());
+        Some(format!("{name} waits for {}", what_for(host, session)?))
+    });
+    let waits: Vec<String> = waits.collect();
+    let table = table(&SESSION_HEADER, &rows);
+    match waits.is_empty() {
+        true => table,
+        false => format!("{table}\n\n{}", waits.join("\n")),
+    }
+}

@@ -256,6 +256,14 @@ fn by_a_pipe_a_turn_that_failed_ends_it() {
     let desktop = Desktop::with_cli();
     let run = piped(&desktop, &[], "FAIL\ngo\n");
     run.failed(1, &["the turn failed", "the model is out"]);
+    assert!(
+        run.stderr
+            .contains("1 line(s) that came after it were not sent"),
+        "{}",
+        run.stderr
+    );
+    let left = piped(&desktop, &[], "/quit\ngo\n");
+    assert_eq!((left.code, &*left.stdout), (0, ""), "{}", left.stderr);
     assert_eq!(entries(&only_session(&desktop), "user_message").len(), 1);
 }
 

@@ -39,6 +39,10 @@ fn who_has_not_the_token_or_comes_from_elsewhere_is_refused() {
     ];
     let list = "/api/workspaces";
     assert!(served.ask(list, &[host, shown]).starts_with("HTTP/1.1 200"));
+    let named = served.ask("/no/such", &[host, shown, ("X-Request-Id", "mine-1")]);
+    assert!(named.contains(r#""requestId":"mine-1""#), "{named}");
+    let unnamed = served.ask(list, &[host]);
+    assert!(unnamed.contains(r#""requestId":""#), "{unnamed}");
     for path in [list, socket.as_str(), "/no/such/path"] {
         let with = |headers: &[(&'static str, &str)]| {
             let all: Vec<(&str, &str)> = headers.iter().chain(&upgrade).copied().collect();

@@ -10,6 +10,7 @@ use super::local::COMMANDS;
 use crate::clean::{clean_line, cut};
 use crate::session::host::Host;
 use crate::session::voice::Voice;
+use crate::session::waits;
 
 /// Something to be done.
 #[derive(Debug)]
@@ -79,10 +80,16 @@ impl Runner<'_> {
                 changed(host.configure(workspace, session, change).await?, words)
             }
             Errand::Resume => changed(host.resume(workspace, session).await?, "resumed".into()),
-            Errand::Stop => changed(
-                host.stop(workspace, session).await?,
-                "the session's process has ended".into(),
-            ),
+            Errand::Stop => {
+                let stopped = host.stop(workspace, session).await?;
+                let mut lines = vec!["the session's process has ended".to_owned()];
+                lines.extend(waits::taken_back(&stopped));
+                Done {
+                    lines,
+                    session: Some(stopped.session),
+                    ..Done::default()
+                }
+            }
             Errand::Requests => Done {
                 requests: host.requests(workspace, session).await?,
                 ..Done::default()

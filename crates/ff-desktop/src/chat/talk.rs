@@ -9,15 +9,18 @@ use tokio::sync::mpsc;
 
 use super::errands::{Done, Errand};
 use super::local::{self, Local};
-use super::words::{status_of, trouble, warning};
+use super::words::{trouble, warning};
 use super::{Policy, over};
 use crate::clean::{clean, clean_line};
 use crate::context::Context;
 use crate::failure::{Asked, explain};
 use crate::find::Known;
 use crate::session::follow::{Before, Dialog, Happening, Render, Request, has_ended, verdict};
+use crate::session::host::Host;
+use crate::session::waits;
 use crate::stop;
 use crate::tty::lines::{Joined, Lines};
+use crate::view::session_text;
 
 /// What comes in besides lines.
 pub struct Line {
@@ -33,6 +36,7 @@ pub struct Line {
 pub struct Talk<'a> {
     pub(super) context: &'a Context,
     known: &'a Known,
+    host: &'a Host<'a>,
     pub(super) session: Session,
     pub(super) render: Render,
     policy: Policy,
@@ -61,6 +65,7 @@ impl<'a> Talk<'a> {
     pub fn new(
         context: &'a Context,
         known: &'a Known,
+        host: &'a Host<'a>,
         session: Session,
         render: Render,
         policy: Policy,
@@ -69,6 +74,7 @@ impl<'a> Talk<'a> {
         Self {
             context,
             known,
+            host,
             session,
             render,
             policy,
@@ -85,13 +91,12 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Goes on until the user leaves and everything they said has arrived. `afterwards` says what
-    /// becomes of the session then.
+    /// Goes on until the user leaves and everything they said has arrived. By a pipe the first turn
+    /// that does not complete is the last.
     ///
     /// # Errors
     /// As [`super::run`].
-    pub async fn go_on(&mut self, mut line: Line, afterwards: &str) -> anyhow::Result<()> {
-        let mut lines = Lines::default();
+    pub async fn go_on(&mut self, mut line: Line, lines: &mut Lines) -> anyhow::Result<()> {
         while !self.leaving || self.outstanding > 0 {
             self.draw()?;
             let joined = match self.by_hand() && self.asking.is_empty() {
@@ -111,7 +116,7 @@ impl<'a> Talk<'a> {
                 outcome = line.outcomes.recv() => self.done(outcome.ok_or_else(over)?)?,
                 Some(()) = line.interrupts.recv() => self.ctrl_c()?,
                 () = self.context.stop().cancelled() => {
-                    return Err(stop::interrupted().hint(afterwards).into());
+                    return Err(stop::interrupted().hint(self.host.afterwards()).into());
                 }
             }
         }
@@ -207,6 +212,8 @@ impl<'a> Talk<'a> {
         }
         if self.by_hand() {
             told.extend(trouble(&before, now));
+        } else if let Some(failure) = waits::for_login(self.host, now) {
+            return Err(failure.into());
         }
         self.tell(&told)
     }
@@ -311,13 +318,17 @@ impl<'a> Talk<'a> {
         let errand = match command {
             Local::Quit => {
                 self.leaving = true;
-                return match self.outstanding {
-                    0 => Ok(()),
-                    _ => self.tell(&["leaving when what you said has arrived".to_owned()]),
-                };
+                let mut told = Vec::new();
+                if self.outstanding > 0 {
+                    told.push("leaving when what you said has arrived".to_owned());
+                }
+                if self.host.is_here() && self.session.activity != Activity::Idle {
+                    told.push("the turn that runs ends with this command".to_owned());
+                }
+                return self.tell(&told);
             }
             Local::Wrong(why) => return self.tell(&[why]),
-            Local::Status => return self.tell(&[status_of(&self.session)]),
+            Local::Status => return self.tell(&[session_text(&self.session)]),
             Local::Help => Errand::Help,
             Local::Models => Errand::Models,
             Local::Configure(change, words) => Errand::Configure(change, words),

@@ -16,8 +16,12 @@ mod ratchet;
 mod send;
 mod serve;
 mod session_answer;
+mod session_close;
+mod session_configure;
+mod session_fork;
 mod session_interrupt;
 mod session_list;
+mod session_resume;
 mod session_send;
 mod session_show;
 mod session_start;
@@ -120,11 +124,13 @@ async fn cloud(context: &Context, command: CloudCommand) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// Starting and sending see to signals themselves: a turn has to be interrupted first.
+/// What runs a turn sees to signals itself: the turn has to be interrupted first.
 async fn session(context: &Context, command: SessionCommand) -> anyhow::Result<()> {
     match command {
         SessionCommand::Start(args) => session_start::run(context, args).await,
         SessionCommand::Send(args) => session_send::run(context, args).await,
+        SessionCommand::Fork(args) => session_fork::run(context, args).await,
+        SessionCommand::Resume(args) => session_resume::run(context, &args).await,
         other => stop::unless(context.stop(), short_session(context, other)).await,
     }
 }
@@ -135,8 +141,13 @@ async fn short_session(context: &Context, command: SessionCommand) -> anyhow::Re
         SessionCommand::Show(args) => session_show::run(context, &args).await,
         SessionCommand::Interrupt(args) => session_interrupt::run(context, &args).await,
         SessionCommand::Stop(args) => session_stop::run(context, &args).await,
+        SessionCommand::Close(args) => session_close::run(context, &args).await,
+        SessionCommand::Configure(args) => session_configure::run(context, args).await,
         SessionCommand::Answer(args) => session_answer::run(context, args).await,
-        SessionCommand::Start(_) | SessionCommand::Send(_) => Ok(()),
+        SessionCommand::Start(_)
+        | SessionCommand::Send(_)
+        | SessionCommand::Fork(_)
+        | SessionCommand::Resume(_) => Ok(()),
     }
 }
 
@@ -166,9 +177,13 @@ pub fn workspace_of(command: &Command) -> Option<String> {
             SessionCommand::List(args) => &args.workspace,
             SessionCommand::Send(args) => &args.session.workspace,
             SessionCommand::Answer(args) => &args.session.workspace,
+            SessionCommand::Fork(args) => &args.session.workspace,
+            SessionCommand::Resume(args) => &args.session.workspace,
+            SessionCommand::Configure(args) => &args.session.workspace,
             SessionCommand::Show(args)
             | SessionCommand::Interrupt(args)
-            | SessionCommand::Stop(args) => &args.workspace,
+            | SessionCommand::Stop(args)
+            | SessionCommand::Close(args) => &args.workspace,
         },
         Command::Project(_)
         | Command::Cloud(_)
@@ -188,7 +203,7 @@ pub fn as_typed() -> String {
 }
 
 /// A word as a shell takes it; one that is too long to be shown is cut.
-fn quoted(word: &str) -> String {
+pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.len() <= 200 && word.chars().all(plain) {
         return word.to_owned();

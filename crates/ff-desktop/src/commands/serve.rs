@@ -42,9 +42,10 @@ pub async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<()> {
         .local_addr()
         .context("cannot tell where it listens")?;
     let token = token();
-    let app = ff_engine::router(Engine::new(core.clone(), None)).layer(
-        middleware::from_fn_with_state(Gate::new(address, token.clone()), gate::guard),
-    );
+    let gate = Gate::new(address, token.clone());
+    let app = ff_engine::router(Engine::new(core.clone(), None))
+        .layer(middleware::from_fn_with_state(gate, gate::guard))
+        .layer(middleware::from_fn(ff_engine::request_id));
     // Small frames would wait for the peer's delayed acknowledgement.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
@@ -59,6 +60,10 @@ pub async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<()> {
         pid: std::process::id(),
     };
     serving.announce(&shown.address, &token)?;
+    core.sessions()
+        .go_on()
+        .await
+        .context("cannot send the messages that wait")?;
     context.out.result(&shown, || {
         fields(&[
             ("serving", Some(shown.address.clone())),

@@ -1,13 +1,13 @@
 //! `ff session list WORKSPACE`.
 
 use crate::context::Context;
-use crate::output::table;
 use crate::session::host;
-use crate::view::{SESSION_HEADER, session_row};
+use crate::view::session_table;
 
 /// Lists the sessions of a workspace.
 pub async fn run(context: &Context, workspace: &str) -> anyhow::Result<()> {
     let (known, host) = host::of_workspace(context, workspace).await?;
+    host.look().await?;
     let sessions = host.sessions(&known.id).await?;
     if sessions.is_empty() {
         context.out.say(format!(
@@ -19,7 +19,6 @@ pub async fn run(context: &Context, workspace: &str) -> anyhow::Result<()> {
         if sessions.is_empty() {
             return String::new();
         }
-        let rows: Vec<Vec<String>> = sessions.iter().map(session_row).collect();
-        table(&SESSION_HEADER, &rows)
+        session_table(&host, &sessions)
     })
 }

@@ -2,19 +2,15 @@
 
 use crate::cli::SessionArg;
 use crate::context::Context;
-use crate::output::{fields, wire_name};
-use crate::session::host;
+use crate::session::{host, waits};
 
-/// Ends the session's process; a later prompt resumes the conversation.
+/// Ends the session's process, and tells what that took back; a later prompt resumes the
+/// conversation.
 pub async fn run(context: &Context, args: &SessionArg) -> anyhow::Result<()> {
     let (known, host, id) =
         host::of_session_waking(context, &args.workspace, &args.session).await?;
-    let session = host.stop(&known.id, &id).await?;
-    context.out.result(&session, || {
-        fields(&[
-            ("session", Some(session.id.to_string())),
-            ("status", Some(wire_name(&session.status))),
-            ("activity", Some(wire_name(&session.activity))),
-        ])
-    })
+    let stopped = host.stop(&known.id, &id).await?;
+    context
+        .out
+        .result(&stopped, || waits::after_stop(&host, &stopped))
 }

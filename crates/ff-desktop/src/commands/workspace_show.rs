@@ -7,9 +7,8 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::find;
 use crate::moving::recovery;
-use crate::output::table;
 use crate::session::host::Host;
-use crate::view::{SESSION_HEADER, WorkspaceView, session_row};
+use crate::view::{WorkspaceView, session_table};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,8 +25,8 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
     let found = find::workspace(context, text).await?;
     recovery::recover(context, Some(&found.id)).await?;
     let known = find::workspace(context, found.id.as_str()).await?;
-    let sessions = match sessions(context, &known).await {
-        Ok(sessions) => Some(sessions),
+    let held = match sessions(context, &known).await {
+        Ok(held) => Some(held),
         Err(error) => {
             context
                 .out
@@ -36,11 +35,12 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
         }
     };
     let workspace = WorkspaceView::of(&known);
-    let told = match sessions {
+    let told = match held {
         // Who does not tell of the one does not tell of the other.
         None => None,
         Some(_) => pull_request(context, &known).await,
     };
+    let (host, sessions) = held.unzip();
     let shown = Shown {
         workspace: match told {
             Some(status) => workspace.with(status),
@@ -49,16 +49,13 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
         sessions,
     };
     context.out.result(&shown, || {
-        let sessions = shown.sessions.as_deref().unwrap_or_default();
-        if sessions.is_empty() {
-            return shown.workspace.text();
+        let text = shown.workspace.text();
+        match (&host, shown.sessions.as_deref()) {
+            (Some(host), Some(sessions @ [_, ..])) => {
+                format!("{text}\n\n{}", session_table(host, sessions))
+            }
+            _ => text,
         }
-        let rows: Vec<Vec<String>> = sessions.iter().map(session_row).collect();
-        format!(
-            "{}\n\n{}",
-            shown.workspace.text(),
-            table(&SESSION_HEADER, &rows)
-        )
     })
 }
 
@@ -80,6 +77,12 @@ async fn pull_request(context: &Context, known: &find::Known) -> Option<PullRequ
     }
 }
 
-async fn sessions(context: &Context, known: &find::Known) -> anyhow::Result<Vec<Session>> {
-    Host::of(context, known).await?.sessions(&known.id).await
+async fn sessions<'a>(
+    context: &'a Context,
+    known: &find::Known,
+) -> anyhow::Result<(Host<'a>, Vec<Session>)> {
+    let host = Host::of(context, known).await?;
+    host.look().await?;
+    let sessions = host.sessions(&known.id).await?;
+    Ok((host, sessions))
 }

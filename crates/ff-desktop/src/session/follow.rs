@@ -20,6 +20,7 @@ use crate::find::Known;
 use crate::output;
 use crate::progress::seconds;
 use crate::session::host::Host;
+use crate::session::waits;
 use crate::stop;
 
 pub use events::{Events, Happening};
@@ -74,7 +75,12 @@ pub async fn until_end(
     let mut render = Render::new(session.id.clone(), before.seq, Look::default());
     let mut latest = session.clone();
     let mut told_to_stop = false;
+    let asks = output::interactive() && !context.out.is_json();
     while !has_ended(&latest, &before) {
+        // Whoever sits there can log in meanwhile.
+        if let Some(failure) = waits::for_login(host, &latest).filter(|_| !asks) {
+            return Err(failure.into());
+        }
         let happenings = tokio::select! {
             happenings = events.next() => happenings?,
             () = context.stop().cancelled(), if !told_to_stop => {

@@ -3,11 +3,6 @@
 use std::path::PathBuf;
 
 use ff_client::EngineClient;
-use ff_core::session::Sessions;
-use ff_core::store::Store;
-use ff_protocol::session::{
-    Answer, Capabilities, Configure, Prompt, Session, SessionDetail, StartSession, UserRequest,
-};
 use ff_protocol::workspace::Owner;
 use ff_protocol::{SessionId, WorkspaceId};
 
@@ -15,7 +10,6 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::find::{self, Known};
 use crate::serving;
-use crate::session::follow::Events;
 
 /// Entries read at once.
 pub(super) const PAGE: u64 = 1000;
@@ -107,6 +101,40 @@ impl<'a> Host<'a> {
         matches!(self, Self::Here(_))
     }
 
+    /// As [`Self::settle`], for commands that only read: what is shown is then true, unless another
+    /// process runs sessions here and keeps it so.
+    ///
+    /// # Errors
+    /// The records cannot be opened.
+    pub async fn look(&self) -> anyhow::Result<()> {
+        if let Self::Here(context) = self {
+            context.core().await?;
+        }
+        Ok(())
+    }
+
+    /// Has what is entered from now on wait for whoever runs the sessions next: this process does not
+    /// stay to do it.
+    ///
+    /// # Errors
+    /// As [`Self::settle`].
+    pub async fn rest(&self) -> anyhow::Result<()> {
+        if let Self::Here(context) = self {
+            context.running_core().await?.sessions().rest();
+        }
+        Ok(())
+    }
+
+    /// What to do about a login that is missing.
+    pub fn to_log_in(&self) -> &'static str {
+        match self {
+            Self::Here(_) | Self::Engine(_, Place::Serve(_)) => {
+                "run `claude auth login` on this machine"
+            }
+            Self::Engine(_, Place::Cloud) => "run `claude auth login` in `ff terminal --vm`",
+        }
+    }
+
     /// What becomes of a session when this process ends.
     pub fn afterwards(&self) -> &'static str {
         match self {
@@ -115,227 +143,6 @@ impl<'a> Host<'a> {
             Self::Engine(_, Place::Cloud) => "the session goes on in the cloud",
         }
     }
-
-    /// The workspace's sessions.
-    ///
-    /// # Errors
-    /// They cannot be read; the VM may sleep.
-    pub async fn sessions(&self, workspace: &WorkspaceId) -> anyhow::Result<Vec<Session>> {
-        Ok(match self {
-            Self::Here(context) => context.store().await?.sessions(workspace).await?,
-            Self::Engine(engine, _) => engine.sessions(workspace).await?,
-        })
-    }
-
-    /// One session with its messages.
-    ///
-    /// # Errors
-    /// There is none, or it cannot be read.
-    pub async fn session(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-    ) -> anyhow::Result<SessionDetail> {
-        match self {
-            Self::Here(context) => local_session(context.store().await?, workspace, session).await,
-            Self::Engine(engine, _) => Ok(engine.session(workspace, session).await?),
-        }
-    }
-
-    /// Starts a session.
-    ///
-    /// # Errors
-    /// The workspace cannot be acted on now, or the CLI does not start.
-    pub async fn start(
-        &self,
-        workspace: &WorkspaceId,
-        start: StartSession,
-    ) -> anyhow::Result<Session> {
-        Ok(match self {
-            Self::Here(context) => running(context).await?.start(workspace, start).await?,
-            Self::Engine(engine, _) => engine.start_session(workspace, &start).await?,
-        })
-    }
-
-    /// Gives a session its next prompt.
-    ///
-    /// # Errors
-    /// As [`Self::start`].
-    pub async fn prompt(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-        prompt: Prompt,
-    ) -> anyhow::Result<Session> {
-        Ok(match self {
-            Self::Here(context) => {
-                running(context)
-                    .await?
-                    .prompt(workspace, session, prompt)
-                    .await?
-            }
-            Self::Engine(engine, _) => engine.prompt(workspace, session, &prompt).await?,
-        })
-    }
-
-    /// Ends the running turn.
-    ///
-    /// # Errors
-    /// There is no such session, or the side that holds it does not answer.
-    pub async fn interrupt(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-    ) -> anyhow::Result<Session> {
-        Ok(match self {
-            Self::Here(context) => {
-                running(context)
-                    .await?
-                    .interrupt(workspace, session, None)
-                    .await?
-            }
-            Self::Engine(engine, _) => engine.interrupt(workspace, session).await?,
-        })
-    }
-
-    /// Ends the session's process.
-    ///
-    /// # Errors
-    /// As [`Self::interrupt`].
-    pub async fn stop(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-    ) -> anyhow::Result<Session> {
-        Ok(match self {
-            Self::Here(context) => running(context).await?.stop(workspace, session).await?,
-            Self::Engine(engine, _) => engine.stop_session(workspace, session).await?,
-        })
-    }
-
-    /// Starts the session's process, and lets messages that were held go on.
-    ///
-    /// # Errors
-    /// As [`Self::start`].
-    pub async fn resume(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-    ) -> anyhow::Result<Session> {
-        Ok(match self {
-            Self::Here(context) => running(context).await?.resume(workspace, session).await?,
-            Self::Engine(engine, _) => engine.resume(workspace, session).await?,
-        })
-    }
-
-    /// Changes a session's model or permissions.
-    ///
-    /// # Errors
-    /// A value is none that can be had, or as [`Self::interrupt`].
-    pub async fn configure(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-        configure: Configure,
-    ) -> anyhow::Result<Session> {
-        Ok(match self {
-            Self::Here(context) => {
-                running(context)
-                    .await?
-                    .configure(workspace, session, configure)
-                    .await?
-            }
-            Self::Engine(engine, _) => engine.configure(workspace, session, &configure).await?,
-        })
-    }
-
-    /// What waits for the user's answer in a session.
-    ///
-    /// # Errors
-    /// As [`Self::interrupt`].
-    pub async fn requests(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-    ) -> anyhow::Result<Vec<UserRequest>> {
-        Ok(match self {
-            Self::Here(context) => {
-                running(context)
-                    .await?
-                    .requests(workspace, Some(session))
-                    .await?
-            }
-            Self::Engine(engine, _) => engine.requests(workspace, session).await?,
-        })
-    }
-
-    /// Commands and models of a session's CLI.
-    ///
-    /// # Errors
-    /// As [`Self::interrupt`].
-    pub async fn capabilities(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-    ) -> anyhow::Result<Capabilities> {
-        Ok(match self {
-            Self::Here(context) => {
-                running(context)
-                    .await?
-                    .capabilities(workspace, session)
-                    .await?
-            }
-            Self::Engine(engine, _) => engine.capabilities(workspace, session).await?,
-        })
-    }
-
-    /// Answers a permission request or question.
-    ///
-    /// # Errors
-    /// The request is unknown or closed.
-    pub async fn answer(
-        &self,
-        workspace: &WorkspaceId,
-        session: &SessionId,
-        answer: Answer,
-    ) -> anyhow::Result<()> {
-        match self {
-            Self::Here(context) => {
-                running(context)
-                    .await?
-                    .answer(workspace, session, answer)
-                    .await?
-            }
-            Self::Engine(engine, _) => engine.answer(workspace, session, &answer).await?,
-        }
-        Ok(())
-    }
-
-    /// What happens in the workspace after this entry of the journal, or from now on. What is
-    /// older may come too.
-    ///
-    /// # Errors
-    /// The engine cannot be reached.
-    pub async fn events(
-        &self,
-        workspace: &WorkspaceId,
-        after: Option<u64>,
-    ) -> anyhow::Result<Events> {
-        match self {
-            Self::Here(context) => {
-                let core = context.running_core().await?;
-                Events::here(core.clone(), workspace.clone(), after).await
-            }
-            Self::Engine(engine, place) => {
-                Events::of_engine(engine, workspace, after, place.clone()).await
-            }
-        }
-    }
-}
-
-/// The sessions of this process.
-async fn running(context: &Context) -> anyhow::Result<&Sessions> {
-    Ok(context.running_core().await?.sessions())
 }
 
 /// The workspace a text means, and the side that holds it.
@@ -351,7 +158,7 @@ pub async fn of_workspace<'a>(
     Ok((known, host))
 }
 
-/// As [`of_workspace`], with the session another text means.
+/// As [`of_workspace`], with the session another text means, to be looked at.
 ///
 /// # Errors
 /// As [`of_workspace`]; or no session is meant.
@@ -361,6 +168,7 @@ pub async fn of_session<'a>(
     session: &str,
 ) -> anyhow::Result<(Known, Host<'a>, SessionId)> {
     let (known, host) = of_workspace(context, workspace).await?;
+    host.look().await?;
     found(known, host, workspace, session).await
 }
 
@@ -387,24 +195,6 @@ async fn found<'a>(
     let sessions = host.sessions(&known.id).await?;
     let id = find::session(session, workspace, &sessions)?;
     Ok((known, host, id))
-}
-
-async fn local_session(
-    store: &Store,
-    workspace: &WorkspaceId,
-    id: &SessionId,
-) -> anyhow::Result<SessionDetail> {
-    let session = store.session(workspace, id).await?;
-    let session = session.ok_or_else(|| none(workspace, id))?;
-    let mut messages = Vec::new();
-    let mut after = 0;
-    loop {
-        let page = store.entries(workspace, Some(id), after, PAGE).await?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        messages.extend(page);
-    }
-    Ok(SessionDetail { session, messages })
 }
 
 /// The error of a session that is not there.

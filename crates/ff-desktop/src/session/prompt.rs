@@ -1,13 +1,14 @@
 //! What starting a session and sending it a prompt have in common.
 
-use ff_protocol::session::Session;
+use ff_protocol::session::{Session, StartSession};
 
 use crate::cli::Stay;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::find::Known;
-use crate::session::follow;
+use crate::output::fields;
 use crate::session::host::Host;
+use crate::session::{follow, waits};
 use crate::stop;
 use crate::tty::input;
 
@@ -60,6 +61,41 @@ pub fn check_stay(host: &Host<'_>, stay: &Stay) -> Result<(), Failure> {
         .hint("run `ff serve`, send the workspace to the cloud with `ff send`, or leave `--detach` out"));
     }
     Ok(())
+}
+
+/// Starts a session, and shows its first turn if it has one.
+///
+/// # Errors
+/// It cannot be started, or its turn did not complete.
+pub async fn begin(
+    context: &Context,
+    known: &Known,
+    host: &Host<'_>,
+    start: StartSession,
+    stay: &Stay,
+) -> anyhow::Result<()> {
+    if stay.detach || start.prompt.is_none() {
+        let session = host.start(&known.id, start).await?;
+        return context.out.result(&session, || {
+            fields(&[
+                ("session", Some(session.id.to_string())),
+                ("waits for", waits::what_for(host, &session)),
+                (
+                    "next",
+                    Some(format!("ff session show {} {}", known.id, session.id)),
+                ),
+            ])
+        });
+    }
+    let begin = async {
+        let events = host.events(&known.id, None).await?;
+        Ok((events, host.start(&known.id, start).await?))
+    };
+    let (events, session) = stop::unless(context.stop(), begin).await?;
+    context.out.say(format!("session {}", session.id));
+    let before = follow::Before::default();
+    let last = follow::until_end(context, known, host, events, &session, before).await?;
+    conclude(context, known, host, &last).await
 }
 
 /// Prints the session as the result (for `--json`) and turns a turn that did not complete into

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::input;
 
@@ -12,6 +12,10 @@ use super::input;
 const LONGEST: usize = (1 << 20) + 1;
 /// Lines that come so soon after one another were pasted: nobody types so fast.
 const PASTE: Duration = Duration::from_millis(40);
+
+/// Lines that are counted though nobody takes them, and the wait for each piece of them.
+pub const MOST_LEFT: usize = 1000;
+const SOON: Duration = Duration::from_millis(100);
 
 /// How lines become what is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,19 @@ impl Lines {
             };
             self.join(&line);
         }
+    }
+
+    /// How many lines are there that nobody has taken, as far as they have come: [`MOST_LEFT`] at most.
+    pub async fn left(&mut self) -> usize {
+        while !self.ended && self.whole.len() < MOST_LEFT {
+            match timeout(SOON, input::next()).await {
+                Ok(Some(piece)) => self.take(&piece),
+                Ok(None) => self.end(),
+                Err(_) => break,
+            }
+        }
+        let said = self.whole.iter().filter(|line| !line.trim().is_empty());
+        said.count().min(MOST_LEFT)
     }
 
     /// Takes one more line of a message.
@@ -144,6 +161,14 @@ mod tests {
         let message = lines.next(Joined::AsTyped).await;
         assert_eq!(message.as_deref(), Some("first \nsecond\nthird"));
         assert_eq!(lines.next(Joined::AsTyped).await, None);
+    }
+
+    #[tokio::test]
+    async fn what_nobody_took_is_counted() {
+        let mut lines = of(&["one\ntwo\n\nthree"]);
+        lines.next(Joined::Never).await;
+        assert_eq!(lines.left().await, 2);
+        assert_eq!(of(&["x\n".repeat(3000).as_str()]).left().await, MOST_LEFT);
     }
 
     #[test]

@@ -6,9 +6,11 @@ use serde_json::Value;
 
 use super::Desktop;
 
-/// Answers each message by its first word. What it is told is appended to `~/told`, its pid to
-/// `~/pids`.
+/// Answers each message by its first word, and enters it in its transcript. What it is told is
+/// appended to `~/told`, its arguments to `~/args`, its pid to `~/pids`.
 const CLI: &str = r#"#!/bin/bash
+[[ $1 == auth ]] && exit 1
+printf '%s\n' "$*" >> "$HOME/args"
 echo $$ >> "$HOME/pids"
 say() { printf '%s\n' "$1"; }
 field() { [[ $2 =~ \"$1\":\"([^\"]*)\" ]] && printf '%s' "${BASH_REMATCH[1]}"; }
@@ -20,6 +22,9 @@ results() { say "{\"type\":\"user\",\"message\":{\"role\":\"user\",\"content\":[
 result() { say "{\"type\":\"result\",\"subtype\":\"success\",\"is_error\":$2,\"result\":\"$1\",\"terminal_reason\":\"completed\",\"user_message_uuids\":[\"$current\"]}"; }
 aborted() { say "{\"type\":\"result\",\"subtype\":\"error_during_execution\",\"is_error\":true,\"errors\":[\"cut\"],\"terminal_reason\":\"aborted_streaming\",\"user_message_uuids\":[\"$current\"]}"; }
 answer() { say "{\"type\":\"control_response\",\"response\":{\"subtype\":\"success\",\"request_id\":\"$(field request_id "$1")\",\"response\":{$2}}}"; }
+[[ "$*" =~ --session-id\ ([^ ]+) ]] || [[ "$*" =~ --resume\ ([^ ]+) ]]
+transcript="$HOME/.claude/projects/${PWD//[^a-zA-Z0-9]/-}/${BASH_REMATCH[1]}.jsonl"
+keep() { mkdir -p "${transcript%/*}"; printf '{"type":"user","uuid":"%s","message":{}}\n' "$1" >> "$transcript"; }
 asks() { say "{\"type\":\"control_request\",\"request_id\":\"$RANDOM\",\"request\":{\"subtype\":\"can_use_tool\",\"tool_name\":\"$1\",\"input\":$2,\"tool_use_id\":\"t\"}}"; }
 while IFS= read -r line; do
   printf '%s\n' "$line" >> "$HOME/told"
@@ -36,8 +41,17 @@ while IFS= read -r line; do
       result done false ;;
     *'"type":"user"'*)
       current=$(field uuid "$line")
+      keep "$current"
       case $line in
         *FAIL*) result "the model is out" true ;;
+        *LOGOUT*) if [[ -e $HOME/.claude/.credentials.json ]]; then
+            text "Back again"
+            result done false
+          else
+            say '{"type":"assistant","message":{"model":"<synthetic>","content":[{"type":"text","text":"Not logged in"}]},"error":"authentication_failed"}'
+            result "Not logged in · Please run /login" true
+          fi ;;
+        *"decision was awaited"*) asks Bash '{"command":"rm -r build"}' ;;
         *HANG*) delta "thinking" ;;
         *PERMIT*) asks Bash '{"command":"rm -r build"}' ;;
         *CHOOSE*) asks AskUserQuestion '{"questions":[{"question":"Which?","options":[{"label":"red"},{"label":"blue"}]}]}' ;;
@@ -76,6 +90,21 @@ impl Desktop {
         std::fs::write(&cli, CLI).unwrap();
         std::fs::set_permissions(&cli, std::fs::Permissions::from_mode(0o755)).unwrap();
         desktop
+    }
+
+    /// Logs in to Claude.
+    pub fn log_in(&self) {
+        let dir = self.path("home/.claude");
+        std::fs::create_dir_all(&dir).unwrap();
+        let login = r#"{"claudeAiOauth":{"expiresAt":4000000000000}}"#;
+        std::fs::write(dir.join("new"), login).unwrap();
+        std::fs::rename(dir.join("new"), dir.join(".credentials.json")).unwrap();
+    }
+
+    /// The arguments of each start of the CLI.
+    pub fn starts(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("home/args")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
     }
 
     /// What the CLI was told so far.
