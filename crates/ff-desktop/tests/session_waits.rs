@@ -7,15 +7,23 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
-use common::Desktop;
 use common::person::Person;
 use common::served::{Served, until};
+use common::{Desktop, Run};
 use serde_json::Value;
 
 const START: [&str; 4] = ["session", "start", "demo", "--prompt"];
 
 fn start<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&START[..], more].concat()
+}
+
+/// Asserts that a run gave up to wait; what the CLI said of it stands on stdout.
+fn gave_up(run: &Run, words: &[&str]) {
+    assert_eq!(run.code, 6, "{}", run.stderr);
+    for word in words {
+        assert!(run.stderr.contains(word), "no {word:?} in: {}", run.stderr);
+    }
 }
 
 fn show(desktop: &Desktop, session: &str) -> Value {
@@ -37,8 +45,8 @@ fn request(desktop: &Desktop, session: &str) -> String {
 fn without_a_terminal_nobody_waits_for_a_login_and_the_message_is_kept() {
     let desktop = Desktop::with_cli();
     let run = desktop.ff(&start(&["LOGOUT", "--name", "first"]));
-    run.failed(
-        6,
+    gave_up(
+        &run,
         &[
             "waits for a login",
             "claude auth login",
@@ -54,9 +62,8 @@ fn without_a_terminal_nobody_waits_for_a_login_and_the_message_is_kept() {
     assert!(text.contains("you [waits for its turn]: LOGOUT"), "{text}");
     let listed = desktop.ok(&["session", "list", "demo"]);
     assert!(listed.contains("first waits for somebody"), "{listed}");
-    desktop
-        .ff(&["session", "resume", "demo", "first"])
-        .failed(6, &["waits for a login"]);
+    let again = desktop.ff(&["session", "resume", "demo", "first"]);
+    gave_up(&again, &["waits for a login"]);
 
     desktop.log_in();
     let run = desktop.ff(&["session", "resume", "demo", "first"]);
@@ -78,7 +85,7 @@ fn a_missing_login_is_shown_wherever_the_session_is_and_it_goes_on_after_it() {
     let desktop = Desktop::with_cli();
     let _served = Served::on(&desktop);
     let run = desktop.ff(&start(&["LOGOUT", "--name", "first"]));
-    run.failed(6, &["waits for a login", "goes on by itself"]);
+    gave_up(&run, &["waits for a login", "goes on by itself"]);
     let shown = show(&desktop, "first");
     assert_eq!(shown["activity"], "waiting_for_user");
     assert_eq!(shown["loginRequired"]["reason"], "Not logged in");

@@ -30,7 +30,7 @@ impl Desktop {
         for name in ["home", "bin"] {
             std::fs::create_dir(dir.path().join(name)).unwrap();
         }
-        for tool in ["git", "bash", "sh", "cat"] {
+        for tool in ["git", "bash", "sh", "cat", "mkdir"] {
             let place = dir.path().join("bin").join(tool);
             std::os::unix::fs::symlink(on_path(tool), place).unwrap();
         }
