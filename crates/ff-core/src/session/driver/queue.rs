@@ -71,7 +71,7 @@ impl Driver {
         if self.session.status == SessionStatus::Failed {
             (self.session.status, self.session.error) = (SessionStatus::Idle, None);
         }
-        if self.session.activity == Activity::Idle {
+        if self.session.activity == Activity::Idle && !self.rests() {
             self.session.activity = Activity::Working;
         }
         let enter = Change::Enter {
