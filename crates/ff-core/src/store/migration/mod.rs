@@ -5,6 +5,7 @@ mod m0002_conversations;
 mod m0003_workspace_life;
 mod m0004_imported;
 mod m0005_workspace_list;
+mod m0006_run_outputs;
 
 use sea_orm_migration::prelude::*;
 
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_workspace_life::Migration),
             Box::new(m0004_imported::Migration),
             Box::new(m0005_workspace_list::Migration),
+            Box::new(m0006_run_outputs::Migration),
         ]
     }
 }
