@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::db::entity::handoff::{Model, State};
 use crate::db::entity::workspace;
 use crate::db::workspaces;
+use crate::services::workspace::metadata::EMPTY;
 use crate::{Error, Result, clock};
 
 /// Whether the request makes sense in itself.
@@ -98,6 +99,7 @@ pub(super) fn planned(plan: &Plan) -> workspaces::Shown<'_> {
         name: &plan.workspace_name,
         project_name: &plan.project_name,
         branch_name: &plan.branch,
+        metadata: EMPTY,
     }
 }
 
