@@ -256,7 +256,8 @@ async fn a_request_is_forwarded_without_what_is_ours(backend: Backend) {
             "content-type",
             "ff-deadline",
             "host",
-            "idempotency-key"
+            "idempotency-key",
+            "x-request-id"
         ])
     );
     let unknown = "no-such".parse().unwrap();
