@@ -103,7 +103,12 @@ impl<'a> Guide<'a> {
             let wish = tokio::select! {
                 wish = self.asked() => wish?,
                 // It may be made elsewhere meanwhile.
-                () = self.news.until(|seen| step.of(seen).logged_in) => continue,
+                () = self.news.until(|seen| step.of(seen).logged_in) => {
+                    // Its account's name comes a little later, or never.
+                    let named = self.news.until(|seen| step.of(seen).account.is_some());
+                    let _ = tokio::time::timeout(LAST_WORDS, named).await;
+                    continue;
+                }
             };
             if wish != Wish::GoOn {
                 return Ok(wish);
