@@ -76,8 +76,9 @@ pub struct Known {
 impl Known {
     /// Its name, as the side that owns it has it.
     pub fn name(&self) -> &str {
+        let of_desktop = self.location() == Location::Desktop;
         match (&self.local, &self.cloud) {
-            (Some(local), Some(cloud)) if cloud.epoch <= local.epoch => &local.name,
+            (Some(local), Some(_)) if of_desktop => &local.name,
             (_, Some(cloud)) => &cloud.name,
             (Some(local), None) => &local.name,
             (None, None) => "",

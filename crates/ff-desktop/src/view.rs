@@ -232,6 +232,14 @@ pub fn ratchet(ratchet: &Ratchet, state: RatchetState) -> String {
 }
 
 /// One line of a list of sessions.
+/// The state of a session's process, or that it was closed.
+pub fn session_status(session: &Session) -> String {
+    match session.closed_at {
+        Some(_) => "CLOSED".to_owned(),
+        None => wire_name(&session.status),
+    }
+}
+
 fn session_row(session: &Session) -> Vec<String> {
     let last = session
         .last_turn
@@ -240,7 +248,7 @@ fn session_row(session: &Session) -> Vec<String> {
     vec![
         session.id.to_string(),
         session.name.clone().unwrap_or_default(),
-        wire_name(&session.status),
+        session_status(session),
         wire_name(&session.activity),
         last.unwrap_or_default(),
     ]
@@ -252,7 +260,7 @@ pub fn session_text(session: &Session) -> String {
     fields(&[
         ("session", Some(session.id.to_string())),
         ("name", session.name.clone()),
-        ("status", Some(wire_name(&session.status))),
+        ("status", Some(session_status(session))),
         ("activity", Some(wire_name(&session.activity))),
         ("model", session.model.clone()),
         ("permissions", Some(wire_name(&session.permissions))),

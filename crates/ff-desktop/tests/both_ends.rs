@@ -1,5 +1,5 @@
-//! Workspaces that were in the cloud, between the real `ff` and the real server with its agent: each
-//! goes from all lists once its user deletes it.
+//! Workspaces that are or were in the cloud, between the real `ff` and the real server with its agent:
+//! each is found by its name, and goes from all lists once its user deletes it.
 
 #![allow(clippy::unwrap_used)]
 
@@ -91,6 +91,21 @@ async fn one_that_went_with_its_vm_is_told_as_missing_and_can_be_deleted() {
     let run = desktop.ff(&["workspace", "delete", "demo"]);
     run.failed(4, &["what this machine keeps of it", "--yes"]);
     desktop.ok(&["workspace", "delete", "demo", "--yes"]);
+    gone(&desktop, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_renamed_in_the_cloud_is_found_here_by_its_new_name() {
+    let (desktop, server) = sent().await;
+    desktop.ok(&["workspace", "rename", "demo", "other"]);
+    assert_eq!(listed(&desktop)[0]["name"], "other");
+    assert_eq!(
+        desktop.json(&["workspace", "show", "other"])["name"],
+        "other"
+    );
+    let run = desktop.ff(&["workspace", "show", "demo"]);
+    run.failed(3, &["there is no workspace `demo`"]);
+    desktop.ok(&["workspace", "delete", "other", "--yes"]);
     gone(&desktop, &server).await;
 }
 

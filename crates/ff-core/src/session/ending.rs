@@ -128,14 +128,16 @@ pub(super) fn cli_gone(
     requests: &mut Requests,
     ended: Option<Ended>,
 ) -> Write {
+    // What it asked itself is not moot for its having ended.
+    let settled = ended.map(|ended| ended.settle(session, requests));
     let mut write = Write::default();
     for record in requests.orphan_all() {
         write = write
             .and_entry(session, EntryKind::Answer, answer_entry(&record))
             .and(Change::Request(Box::new(record)));
     }
-    match ended {
-        Some(ended) => write.with(ended.settle(session, requests)),
+    match settled {
+        Some(settled) => write.with(settled),
         None => write,
     }
 }

@@ -211,7 +211,8 @@ impl Requests {
     /// A turn has completed: what earlier CLIs had asked and it did not ask again is moot. Gives
     /// the requests nobody needs to answer any more, and the answers nobody will ask for.
     pub(super) fn settle(&mut self) -> (Vec<RequestRecord>, Vec<RequestRecord>) {
-        let moot = |waiting: &Waiting| waiting.cli_id.is_none();
+        let orphaned = |it: &Waiting| it.record.state == RequestState::Orphaned;
+        let moot = |it: &Waiting| it.cli_id.is_none() && orphaned(it);
         let gone: Vec<_> = self.waiting.extract_if(.., |_, it| moot(it)).collect();
         let cancelled = gone.into_iter().map(|(_, mut it)| {
             it.record.state = RequestState::Cancelled;

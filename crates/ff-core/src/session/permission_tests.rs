@@ -196,3 +196,12 @@ fn what_a_completed_turn_did_not_ask_again_is_moot() {
     );
     assert_eq!(requests.open().next().unwrap().id, open.id);
 }
+
+#[test]
+fn what_a_cli_had_open_when_it_died_outlives_the_turn_it_had_completed() {
+    let open = to_user(&mut Requests::default(), "cli-1", "Write");
+    let mut requests = Requests::left(vec![open.clone()], Vec::new());
+    assert!(requests.settle().0.is_empty());
+    assert_eq!(requests.orphan_all()[0].id, open.id);
+    assert!(requests.answer(&answer(&open, true)).unwrap().is_some());
+}

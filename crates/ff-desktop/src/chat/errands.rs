@@ -94,7 +94,11 @@ impl Runner<'_> {
                 requests: host.requests(workspace, session).await?,
                 ..Done::default()
             },
-            Errand::Help => told(help(&host.capabilities(workspace, session).await?)),
+            // Before a CLI has run, ours are all there are.
+            Errand::Help => {
+                let offered = host.capabilities(workspace, session).await;
+                told(help(&offered.unwrap_or_default()))
+            }
             Errand::Models => told(models(&host.capabilities(workspace, session).await?)),
         })
     }

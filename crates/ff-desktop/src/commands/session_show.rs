@@ -8,6 +8,7 @@ use crate::output::{fields, wire_name};
 use crate::session::history::{Fates, message};
 use crate::session::host::{self, Host};
 use crate::session::waits::what_for;
+use crate::view::session_status;
 
 /// Shows a session with its messages, and what became of each.
 pub async fn run(context: &Context, args: &SessionArg) -> anyhow::Result<()> {
@@ -22,7 +23,7 @@ fn text(host: &Host<'_>, detail: &SessionDetail) -> String {
     let head = fields(&[
         ("session", Some(session.id.to_string())),
         ("name", session.name.clone()),
-        ("status", Some(wire_name(&session.status))),
+        ("status", Some(session_status(session))),
         ("activity", Some(wire_name(&session.activity))),
         ("waits for", what_for(host, session)),
         ("last turn", last.map(|turn| wire_name(&turn.outcome))),

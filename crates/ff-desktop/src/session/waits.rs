@@ -7,6 +7,7 @@ use super::host::Host;
 use crate::clean::{clean_line, cut};
 use crate::failure::{Exit, Failure};
 use crate::output::{fields, wire_name};
+use crate::view::session_status;
 
 /// What the user can do about a session that does not go on by itself.
 pub fn what_for(host: &Host<'_>, session: &Session) -> Option<String> {
@@ -77,7 +78,7 @@ impl Standing {
     pub fn text(&self) -> String {
         fields(&[
             ("session", Some(self.session.id.to_string())),
-            ("status", Some(wire_name(&self.session.status))),
+            ("status", Some(session_status(&self.session))),
             ("activity", Some(wire_name(&self.session.activity))),
             ("waits for", self.waits_for.clone()),
         ])
