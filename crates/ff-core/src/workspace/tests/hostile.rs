@@ -111,7 +111,7 @@ fn hostile_names_never_leave_the_base_directory() {
     let mut places = BTreeSet::new();
     let seen = std::cell::RefCell::new((&mut tried, &mut places));
     let config = Config {
-        cases: 60,
+        cases: 120,
         failure_persistence: None,
         ..Config::default()
     };
