@@ -80,7 +80,7 @@ codes! {
     CliUnavailable = "cli_unavailable", 409;
     /// GitHub's command line tool is not there or does not start.
     GhUnavailable = "gh_unavailable", 409;
-    /// GitHub takes no more requests for now.
+    /// GitHub takes no more requests until its limit begins anew.
     RateLimited = "rate_limited", 429;
     /// GitHub said something that nothing was expected of.
     GithubFailed = "github_failed", 502;

@@ -174,7 +174,7 @@ impl Inner {
         match classify(ran.code, &ran.stderr, asked_at) {
             Cause::RateLimited(_) => {
                 let until = self.backoff.pause();
-                tracing::warn!(%until, "GitHub takes no more requests for now");
+                tracing::warn!(%until, "GitHub takes no more requests until then");
                 Err(Cause::RateLimited(until))
             }
             other => Err(other),
