@@ -60,9 +60,11 @@ pub struct Plan {
     pub project_id: ProjectId,
     /// The project's display name.
     pub project_name: String,
-    /// Remote repository, as an `https` URL without credentials.
-    pub remote_url: String,
-    /// The branch that must exist at the remote.
+    /// Remote repository, as an `https` URL without credentials; without one, everything comes in
+    /// the bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_url: Option<String>,
+    /// The branch that must exist at the remote, where there is one.
     pub default_branch: String,
     /// The workspace's branch.
     pub branch: String,

@@ -93,7 +93,9 @@ impl Core {
         if !staging.is_built() {
             self.stage(&project, record, manifest, &state).await?;
         }
-        self.git().clear_stale_lock(&dir).await?;
+        if dir.is_dir() {
+            self.git().clear_stale_lock(&dir).await?;
+        }
         let left_with = self.last_departure(&record.workspace_id).await?;
         let target = Target {
             checkout: Checkout {

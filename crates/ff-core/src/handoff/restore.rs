@@ -71,10 +71,7 @@ impl Core {
             .await?;
         let dir = worktree_path(&project, &record.workspace_id);
         self.git().guard_objects(repo).await?;
-        if !dir.exists() {
-            private_dir(Path::new(&project.worktree_base_path))?;
-            self.git().add_detached_worktree(repo, &dir, &head).await?;
-        }
+        private_dir(Path::new(&project.worktree_base_path))?;
         let print = self.stage(&project, record, manifest, &state).await?;
         let checkout = Checkout {
             git: self.git(),

@@ -32,15 +32,17 @@ impl Core {
         let project = self.known_project(&workspace.project_id).await?;
         let dir = worktree(&workspace)?;
         let survey = self.check_can_leave(&workspace, &dir).await?;
-        let Some(url) = self.git().remote_url(&dir).await? else {
-            let detail = "the repository has no remote for the VM to clone from";
-            return Err(Error::refused(ErrorCode::Conflict, detail)
-                .hint("add one with `git remote add origin URL` and push to it"));
-        };
-        let Some(clean) = Remote::parse(&url) else {
-            let detail = "the remote is no address that a VM can clone from";
-            return Err(Error::refused(ErrorCode::Conflict, detail)
-                .hint("give it an https, ssh or git@host:path address with `git remote set-url`"));
+        let remote = match self.git().remote_url(&dir).await? {
+            None => None,
+            Some(url) => {
+                let Some(clean) = Remote::parse(&url) else {
+                    let detail = "the remote is no address that a VM can clone from";
+                    return Err(Error::refused(ErrorCode::Conflict, detail).hint(
+                        "give it an https, ssh or git@host:path address with `git remote set-url`",
+                    ));
+                };
+                Some(clean.remote)
+            }
         };
         let mut warnings = survey.notes;
         let git_identity = self.git().identity(&dir).await?;
@@ -57,7 +59,7 @@ impl Core {
             workspace_name: workspace.name.clone(),
             project_id: project.id,
             project_name: project.name,
-            remote_url: clean.remote.url(),
+            remote_url: remote.map(|remote| remote.url()),
             default_branch: project.default_branch,
             branch: survey.branch,
             git_identity,

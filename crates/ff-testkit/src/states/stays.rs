@@ -35,7 +35,7 @@ pub const STAYING: [Staying; 7] = [
     },
     Staying {
         name: "rebase with exec",
-        make: "git rebase -q -x false HEAD~1 >/dev/null 2>&1 || true",
+        make: "git rebase -q -x false -x true HEAD~1 >/dev/null 2>&1 || true",
         named: "exec",
         undo: "git rebase --abort",
     },

@@ -54,6 +54,8 @@ impl Staging {
             let plan = self.plan(&to.checkout).await?;
             write_json(&self.plan_file(), &plan)?;
         }
+        // Only now: a worktree without its files would look as if they had been deleted.
+        make_worktree(to, state).await?;
         let listing = self.listing()?;
         clear(dir, &read_json::<Vec<Name>>(&self.plan_file())?)?;
         self.move_in(dir, &listing)?;
@@ -81,6 +83,9 @@ impl Staging {
 
     /// What has to go from a worktree first.
     async fn plan(&self, at: &Checkout<'_>) -> Result<Vec<Name>> {
+        if !at.dir.exists() {
+            return Ok(Vec::new());
+        }
         let old = at.tree().await?;
         let listing = self.listing()?;
         let in_the_way = in_the_way(at.dir, &old, &listing)?;
@@ -130,6 +135,18 @@ impl Staging {
         }
         Ok(())
     }
+}
+
+async fn make_worktree(to: &Target<'_>, state: &State) -> Result<()> {
+    let Checkout { git, dir } = to.checkout;
+    if dir.exists() {
+        if git.is_worktree_of(dir, to.repo).await? {
+            return Ok(());
+        }
+        // A git that was killed while it made one left no more than this.
+        std::fs::remove_dir(dir).context(|| format!("{} is no worktree", dir.display()))?;
+    }
+    git.add_detached_worktree(to.repo, dir, state.head()).await
 }
 
 /// Paths of the listing where something lies that is not of the workspace.

@@ -1,7 +1,5 @@
 //! What is in a worktree, and whether it can move.
 
-use std::path::PathBuf;
-
 use ff_protocol::ErrorCode;
 
 use super::operation::{self, GitFile};
@@ -26,7 +24,6 @@ pub(in crate::handoff) struct Survey {
 
 /// What is on the disk.
 pub(super) struct Scan {
-    pub(super) git_dir: PathBuf,
     pub(super) head: String,
     pub(super) index: Vec<Entry>,
     pub(super) operation: Vec<GitFile>,
@@ -81,7 +78,6 @@ impl Checkout<'_> {
         let git_dir = self.git.git_dir(self.dir).await?;
         Ok(Scan {
             operation: operation::read(&git_dir)?,
-            git_dir,
             head,
             index: self.git.index_entries(self.dir, None).await?,
             tree: self.tree().await?,
