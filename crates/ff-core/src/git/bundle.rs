@@ -130,14 +130,14 @@ impl Git {
         std::fs::write(info.join("alternates"), path).context(what)
     }
 
-    /// Those of the ids that name a `commit` or `tree` here.
+    /// Full ids of those that name a `commit` or `tree` here; they may be shortened.
     pub(crate) async fn of_kind(
         &self,
         dir: &Path,
         ids: &[String],
         kind: &str,
     ) -> Result<Vec<String>> {
-        let ids = ids.iter().filter(|id| is_object_id(id)).take(MAX_TIPS);
+        let ids = ids.iter().filter(|id| is_hex(id)).take(MAX_TIPS);
         let mut lines = ids.cloned().collect::<Vec<_>>().join("\n");
         if lines.is_empty() {
             return Ok(Vec::new());
@@ -259,6 +259,10 @@ impl Git {
         let delete = self.command(repo).durable().args(["update-ref", "--stdin"]);
         delete.input(refs).done().await
     }
+}
+
+fn is_hex(text: &str) -> bool {
+    (4..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 /// Whether a text may be the id of an object.

@@ -210,13 +210,18 @@ pub(super) fn rebased_branch(files: &[GitFile]) -> Option<String> {
     text.strip_prefix("refs/heads/").map(str::to_owned)
 }
 
-/// Every id that stands in these files.
+/// Every id that stands in these files. Lists of steps may have shortened ones.
 pub(super) fn ids(files: &[GitFile]) -> Vec<String> {
     let mut ids: Vec<String> = Vec::new();
     for file in files {
         let text = String::from_utf8_lossy(&file.content.0);
         let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-        ids.extend(words.filter(|word| is_object_id(word)).map(str::to_owned));
+        let has_steps = file.name.contains("todo");
+        let is_id = |word: &&str| {
+            let is_hex = word.bytes().all(|b| b.is_ascii_hexdigit());
+            is_object_id(word) || (has_steps && word.len() >= 4 && is_hex)
+        };
+        ids.extend(words.filter(is_id).map(str::to_owned));
     }
     ids.sort();
     ids.dedup();
