@@ -163,13 +163,14 @@ fn once_the_commit_was_asked_silence_does_not_end_the_move() {
     assert_eq!(place(&desktop, "demo"), here(true));
 
     // The next one has not asked for the commit, but the one before it has.
-    std::fs::write(desktop.worktree("demo").join("new.txt"), "x").unwrap();
+    let nested = desktop.worktree("demo").join("nested");
+    std::fs::create_dir_all(nested.join(".git")).unwrap();
     desktop
         .ff(&["send", "demo"])
-        .failed(4, &["uncommitted", "still being moved"]);
+        .failed(4, &["nested", "still being moved"]);
     assert_eq!(place(&desktop, "demo"), here(true));
 
-    std::fs::remove_file(desktop.worktree("demo").join("new.txt")).unwrap();
+    std::fs::remove_dir_all(nested).unwrap();
     *ways.lock().unwrap() = Arc::new(Ways {
         show: |request| Reply::Json(200, handoff("TRANSFERRING", request)),
         ..Ways::default()

@@ -127,16 +127,15 @@ fn send_moves_the_workspace_and_reports_each_step() {
 }
 
 #[test]
-fn a_dirty_tree_is_refused_before_anything_is_asked() {
+fn what_cannot_move_is_refused_before_anything_is_asked() {
     let cloud = receiver(Commit::Answers, &Arc::default());
     let desktop = connected(&cloud);
-    std::fs::write(desktop.worktree("demo").join("new.txt"), "x").unwrap();
+    std::fs::create_dir_all(desktop.worktree("demo").join("nested/.git")).unwrap();
     let run = desktop.ff(&["send", "demo"]);
     run.failed(
         4,
         &[
-            "uncommitted",
-            "new.txt",
+            "nested is a repository of its own",
             "ff send demo",
             "failed check the workspace",
         ],

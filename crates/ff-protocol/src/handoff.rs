@@ -14,7 +14,7 @@ use crate::workspace::{Owner, Workspace};
 use crate::{DesktopId, HandoffId, ProjectId, Timestamp, UserId, WorkspaceId};
 
 /// Version of the bundle's format.
-pub const BUNDLE_FORMAT: u32 = 1;
+pub const BUNDLE_FORMAT: u32 = 2;
 
 /// Whether a text is a SHA-256 as parts are named by it: 64 characters of `0-9` and `a-f`.
 pub fn is_sha256(text: &str) -> bool {
@@ -60,9 +60,11 @@ pub struct Plan {
     pub project_id: ProjectId,
     /// The project's display name.
     pub project_name: String,
-    /// Remote repository, as an `https` URL without credentials.
-    pub remote_url: String,
-    /// The branch that must exist at the remote.
+    /// Remote repository, as an `https` URL without credentials; without one, everything comes in
+    /// the bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_url: Option<String>,
+    /// The branch that must exist at the remote, where there is one.
     pub default_branch: String,
     /// The workspace's branch.
     pub branch: String,
@@ -166,7 +168,7 @@ pub struct Finish {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Part {
-    /// Relative name: `repo.bundle`, `journal.jsonl`, `transcripts/…`.
+    /// Relative name: `repo.bundle`, `state.json`, `files.tar`, `journal.jsonl`, `transcripts/…`.
     pub name: String,
     /// SHA-256 of the content, hex.
     pub sha256: String,
@@ -195,6 +197,10 @@ pub struct Fingerprint {
     pub head: String,
     /// Tree of that commit.
     pub tree: String,
+    /// SHA-256 of the working state, hex: index, files, what is half-way, sparse patterns.
+    pub state: String,
+    /// Commits of the branch's stashes, the newest first.
+    pub stashes: Vec<String>,
     /// SHA-256 of the journal as it travels, hex.
     pub journal: String,
     /// SHA-256 of each transcript file by its name in the bundle, hex.

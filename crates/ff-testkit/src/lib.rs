@@ -8,6 +8,7 @@
 pub mod bench;
 pub mod chaos;
 pub mod github;
+pub mod handoff_states;
 pub mod journey;
 pub mod link;
 pub mod login;
@@ -16,5 +17,6 @@ pub mod raw_agent;
 mod request_log;
 mod server;
 pub mod sessions_chaos;
+pub mod states;
 pub mod terminals_chaos;
 mod tunnel;

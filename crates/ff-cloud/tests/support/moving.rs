@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use ff_client::{ClientError, CloudClient};
 use ff_cloud::db::entity::handoff;
-use ff_protocol::handoff::{CreateHandoff, Direction, Handoff, HandoffState, Manifest};
+use ff_protocol::handoff::{
+    BUNDLE_FORMAT, CreateHandoff, Direction, Handoff, HandoffState, Manifest,
+};
 use ff_protocol::workspace::Owner;
 use ff_protocol::{DesktopId, HandoffId, Problem, WorkspaceId};
 use sea_orm::sea_query::Expr;
@@ -124,7 +126,7 @@ pub fn manifest(ask: &CreateHandoff) -> Manifest {
     };
     let then = "2026-01-01T00:00:00Z";
     serde_json::from_value(json!({
-        "format": 1, "handoffId": ask.id, "from": from, "to": to, "epoch": ask.epoch + 1,
+        "format": BUNDLE_FORMAT, "handoffId": ask.id, "from": from, "to": to, "epoch": ask.epoch + 1,
         "project": {"id": "p", "name": "Project", "slug": "project", "repoPath": "/r",
             "worktreeBasePath": "/w", "defaultBranch": "main", "createdAt": then,
             "updatedAt": then},
@@ -134,7 +136,7 @@ pub fn manifest(ask: &CreateHandoff) -> Manifest {
             "updatedAt": then},
         "sessions": [],
         "git": {"branch": "fix-it", "head": "c0ffee"},
-        "fingerprint": {"head": "c0ffee", "tree": "7ree", "journal": "0", "transcripts": {}},
+        "fingerprint": {"head": "c0ffee", "tree": "7ree", "state": "57a7e", "stashes": [], "journal": "0", "transcripts": {}},
         "parts": [{"name": "repo.bundle", "sha256": SHA, "size": 11}],
     }))
     .unwrap()

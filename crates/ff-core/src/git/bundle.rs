@@ -1,16 +1,30 @@
-//! Git bundles: the commits that the other side lacks.
+//! Git bundles: the objects that the other side lacks.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::Path;
 
 use ff_protocol::ErrorCode;
 
 use super::Git;
-use crate::error::{Error, Result};
+use crate::error::{Error, IoContext, Result};
 
 /// At most this many commits are named to the other side; refs beyond it only make the bundle
 /// larger than it needs to be.
 const MAX_TIPS: usize = 2000;
+/// From this size on git passes an object through without holding it in memory.
+const BIG_FILE: &str = "32m";
+
+/// What a bundle is to hold, besides what its commits hold.
+#[derive(Debug, Default)]
+pub(crate) struct Cargo {
+    /// Commits, with all that leads to them.
+    pub(crate) commits: Vec<String>,
+    /// Trees that no commit need have.
+    pub(crate) trees: Vec<String>,
+    /// Single files, such as what is staged.
+    pub(crate) blobs: Vec<String>,
+}
 
 impl Git {
     /// Commits that branches, remote branches and tags of a repository point to.
@@ -39,62 +53,191 @@ impl Git {
             .collect())
     }
 
-    /// Writes the commits of a branch that are not reachable from `have` into a bundle file.
-    /// `false`, and no file, when there are none.
-    pub async fn bundle(
+    /// Writes the objects that are not reachable from `have` into a bundle file; `false`, and no
+    /// file, when there are none. The refs that git wants for it are made in a repository of
+    /// their own, `scratch`, that borrows the objects: nothing is written to `dir`.
+    ///
+    /// # Errors
+    /// `invalid` when the repository does not hold all of its history itself.
+    pub(crate) async fn bundle(
         &self,
         dir: &Path,
-        branch: &str,
+        cargo: &Cargo,
         have: &[String],
+        scratch: &Path,
         file: &Path,
     ) -> Result<bool> {
-        let mut known = Vec::new();
-        for id in have.iter().filter(|id| is_object_id(id)).take(MAX_TIPS) {
-            if self.commit(dir, id).await?.is_some() {
-                known.push(id.as_str());
-            }
+        self.borrow_objects(dir, scratch).await?;
+        let mut tips = cargo.commits.clone();
+        tips.extend(cargo.trees.iter().cloned());
+        let known = self.of_kind(scratch, have, "commit").await?;
+        if !cargo.blobs.is_empty() {
+            tips.push(self.tree_of_blobs(scratch, &cargo.blobs).await?);
         }
-        let reference = format!("refs/heads/{branch}");
-        let mut range = vec!["rev-list", "--max-count=1", &reference, "--not"];
-        range.extend(&known);
-        if self.command(dir).args(range).text().await?.is_empty() {
+        let (mut refs, mut range) = (String::new(), String::new());
+        for (number, tip) in tips.iter().enumerate() {
+            refs.push_str(&format!("create refs/ff/{number} {tip}\n"));
+            range.push_str(&format!("refs/ff/{number}\n"));
+        }
+        for id in &known {
+            range.push_str(&format!("^{id}\n"));
+        }
+        let make_refs = self.command(scratch).args(["update-ref", "--stdin"]);
+        make_refs.input(refs.into_bytes()).done().await?;
+        let count = ["rev-list", "--max-count=1", "--stdin"];
+        let count = self.command(scratch).network().args(count);
+        let lacking = count.input(range.clone().into_bytes()).text().await?;
+        if lacking.is_empty() && cargo.blobs.is_empty() && cargo.trees.is_empty() {
             return Ok(false);
         }
-        let create = ["bundle", "create", "--quiet"].map(std::ffi::OsStr::new);
-        let mut args: Vec<&std::ffi::OsStr> = create.to_vec();
-        args.extend([file.as_os_str(), reference.as_ref(), "--not".as_ref()]);
-        args.extend(known.iter().map(std::ffi::OsStr::new));
-        self.command(dir).network().args(args).done().await?;
+        let create = ["bundle", "create", "--quiet"].map(OsStr::new);
+        self.command(scratch)
+            .network()
+            .config("core.bigFileThreshold", BIG_FILE)
+            .args(create.into_iter().chain([file.as_os_str()]))
+            .args(["--stdin"])
+            .input(range.into_bytes())
+            .done()
+            .await?;
         Ok(true)
     }
 
-    /// Fetches a branch from a bundle file to a private ref, checking every object.
+    async fn borrow_objects(&self, dir: &Path, scratch: &Path) -> Result<()> {
+        let ask = async |args: &[&str]| self.command(dir).args(args).text().await;
+        let kind = ask(&["rev-parse", "--show-object-format"]).await?;
+        let objects = ["rev-parse", "--path-format=absolute", "--git-path"];
+        let path = self.command(dir).args(objects).args(["objects"]);
+        let mut path = path.bytes().await?;
+        let shallow = ["rev-parse", "--is-shallow-repository"];
+        if ask(&shallow).await? == "true" {
+            let detail = "the repository is a shallow clone: it lacks a part of its history";
+            let hint = "fetch the rest with `git fetch --unshallow`";
+            return Err(Error::refused(ErrorCode::Invalid, detail).hint(hint));
+        }
+        let init = ["init", "--quiet", "--bare", "--template="].map(OsStr::new);
+        let kind = format!("--object-format={kind}");
+        self.command(dir)
+            .args(init.into_iter().chain([kind.as_ref()]))
+            .args([scratch.as_os_str()])
+            .done()
+            .await?;
+        if path.last() != Some(&b'\n') {
+            path.push(b'\n');
+        }
+        let info = scratch.join("objects/info");
+        let what = || format!("cannot write {}", info.display());
+        std::fs::create_dir_all(&info).context(what)?;
+        std::fs::write(info.join("alternates"), path).context(what)
+    }
+
+    /// Full ids of those that name a `commit` or `tree` here; they may be shortened.
+    pub(crate) async fn of_kind(
+        &self,
+        dir: &Path,
+        ids: &[String],
+        kind: &str,
+    ) -> Result<Vec<String>> {
+        let ids = ids.iter().filter(|id| is_hex(id)).take(MAX_TIPS);
+        let mut lines = ids.cloned().collect::<Vec<_>>().join("\n");
+        if lines.is_empty() {
+            return Ok(Vec::new());
+        }
+        lines.push('\n');
+        let check = ["cat-file", "--batch-check=%(objectname) %(objecttype)"];
+        let check = self.command(dir).args(check).input(lines.into_bytes());
+        let text = check.text().await?;
+        let found = text.lines().filter_map(|line| line.split_once(' '));
+        let found = found.filter(|(_, found)| *found == kind);
+        Ok(found.map(|(id, _)| id.to_owned()).collect())
+    }
+
+    async fn tree_of_blobs(&self, scratch: &Path, blobs: &[String]) -> Result<String> {
+        let mut lines = String::new();
+        for (number, id) in blobs.iter().enumerate() {
+            lines.push_str(&format!("100644 blob {id}\t{number}\n"));
+        }
+        let make = self.command(scratch).args(["mktree"]);
+        make.input(lines.into_bytes()).text().await
+    }
+
+    /// Takes the objects of a bundle file in, checking each, and keeps `commits` under private
+    /// refs below `prefix`; without a file they must be here.
     ///
     /// # Errors
-    /// `corrupted` when the bundle cannot be read or lacks what it builds on.
-    pub async fn unbundle(&self, repo: &Path, file: &Path, branch: &str, to: &str) -> Result<()> {
-        let spec = format!("+refs/heads/{branch}:{to}");
-        let output = self
-            .command(repo)
-            .network()
-            .durable()
-            .config("fetch.fsckObjects", "true")
-            .config("protocol.file.allow", "always")
-            .args(
-                ["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]
-                    .map(std::ffi::OsStr::new),
-            )
-            .args([file.as_os_str(), spec.as_ref()])
-            .output()
-            .await?;
+    /// `corrupted` when the bundle cannot be read, lacks what it builds on, or a commit is
+    /// neither in it nor here.
+    pub(crate) async fn unbundle(
+        &self,
+        repo: &Path,
+        file: Option<&Path>,
+        commits: &[String],
+        prefix: &str,
+    ) -> Result<()> {
+        let corrupted = |stderr: &str| {
+            let said = stderr.lines().next().unwrap_or_default();
+            let detail = format!("the bundle cannot be read: {said}");
+            Error::refused(ErrorCode::Corrupted, detail)
+        };
+        if let Some(file) = file {
+            let spec = format!("+refs/ff/*:{prefix}/bundle/*");
+            let fetch = [
+                "fetch",
+                "--quiet",
+                "--no-tags",
+                "--no-write-fetch-head",
+                "--no-recurse-submodules",
+                "--no-auto-maintenance",
+            ];
+            let output = self
+                .command(repo)
+                .network()
+                .durable()
+                .config("fetch.fsckObjects", "true")
+                .config("protocol.file.allow", "always")
+                .config("core.bigFileThreshold", BIG_FILE)
+                .args(fetch.map(OsStr::new))
+                .args([file.as_os_str(), spec.as_ref()])
+                .output()
+                .await?;
+            if !output.ok {
+                return Err(corrupted(&output.stderr));
+            }
+        }
+        let mut refs = String::new();
+        for (number, id) in commits.iter().enumerate() {
+            refs.push_str(&format!("update {prefix}/{number} {id}\n"));
+        }
+        let keep = self.command(repo).durable().args(["update-ref", "--stdin"]);
+        let output = keep.input(refs.into_bytes()).output().await?;
         if output.ok {
             return Ok(());
         }
-        let said = output.stderr.lines().next().unwrap_or_default().to_owned();
-        Err(Error::refused(
-            ErrorCode::Corrupted,
-            format!("the bundle cannot be read: {said}"),
-        ))
+        Err(corrupted(&output.stderr))
+    }
+
+    /// Which of these are no files that the repository has, and how large the others are, in
+    /// bytes all together.
+    pub(crate) async fn weigh_blobs(
+        &self,
+        repo: &Path,
+        ids: &[String],
+    ) -> Result<(Vec<String>, u64)> {
+        if ids.is_empty() {
+            return Ok((Vec::new(), 0));
+        }
+        let mut lines = ids.join("\n");
+        lines.push('\n');
+        let check = ["cat-file", "--batch-check=%(objecttype) %(objectsize)"];
+        let check = self.command(repo).network().args(check);
+        let text = check.input(lines.into_bytes()).text().await?;
+        let (mut missing, mut total) = (Vec::new(), 0u64);
+        for (id, line) in ids.iter().zip(text.lines()) {
+            match line.strip_prefix("blob ").map(str::parse::<u64>) {
+                Some(Ok(size)) => total = total.saturating_add(size),
+                _ => missing.push(id.clone()),
+            }
+        }
+        Ok((missing, total))
     }
 
     /// Points a private ref at a commit that must be here.
@@ -105,8 +248,24 @@ impl Git {
             .done()
             .await
     }
+
+    /// Deletes all refs below a prefix.
+    pub(crate) async fn delete_refs_below(&self, repo: &Path, prefix: &str) -> Result<()> {
+        let list = ["for-each-ref", "--format=delete %(refname)", prefix];
+        let refs = self.command(repo).args(list).bytes().await?;
+        if refs.is_empty() {
+            return Ok(());
+        }
+        let delete = self.command(repo).durable().args(["update-ref", "--stdin"]);
+        delete.input(refs).done().await
+    }
 }
 
-fn is_object_id(text: &str) -> bool {
+fn is_hex(text: &str) -> bool {
+    (4..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether a text may be the id of an object.
+pub(crate) fn is_object_id(text: &str) -> bool {
     matches!(text.len(), 40 | 64) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }

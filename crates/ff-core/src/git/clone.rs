@@ -42,6 +42,16 @@ impl Git {
         }
     }
 
+    /// Makes an empty repository for what comes whole in a bundle. Its `HEAD` is on a branch that
+    /// nobody has, so that every other one is free for a workspace.
+    pub(crate) async fn init_without_remote(&self, dir: &Path) -> Result<()> {
+        let args = ["init", "--quiet", "--initial-branch=factory-factory/none"].map(OsStr::new);
+        self.command(&self.home)
+            .args(args.into_iter().chain([dir.as_os_str()]))
+            .done()
+            .await
+    }
+
     /// Brings the branches of a clone up to date, from this address.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use ff_protocol::ErrorCode;
-use tokio::process::Command;
+use tokio::io::AsyncWriteExt;
+use tokio::process::{Child, Command};
 
 use crate::error::{Error, Result};
 use crate::process_group::Group;
@@ -39,6 +40,7 @@ pub(super) struct GitCommand {
     command: Command,
     name: String,
     deadline: Duration,
+    input: Option<Vec<u8>>,
 }
 
 /// What a finished command left behind.
@@ -71,7 +73,28 @@ impl GitCommand {
             command,
             name: String::new(),
             deadline: LOCAL,
+            input: None,
         }
+    }
+
+    /// Sets a variable of its environment.
+    pub(super) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    /// Has it work on this index file instead of the worktree's own.
+    pub(super) fn index(self, file: Option<&Path>) -> Self {
+        match file {
+            Some(file) => self.env("GIT_INDEX_FILE", file),
+            None => self,
+        }
+    }
+
+    /// Gives it this on its standard input.
+    pub(super) fn input(mut self, bytes: Vec<u8>) -> Self {
+        self.input = Some(bytes);
+        self
     }
 
     /// Sets `-c key=value` for this run only.
@@ -108,10 +131,21 @@ impl GitCommand {
         self
     }
 
+    /// Starts it with its standard input and output open to the caller, who has to end it.
+    pub(super) fn talk(mut self) -> Result<Child> {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        self.command.stderr(Stdio::null());
+        let child = self.command.spawn();
+        child.map_err(|source| Error::io("cannot run git", source))
+    }
+
     /// Runs it; a non-zero exit is not an error here.
     pub(super) async fn output(mut self) -> Result<Output> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = match self.command.spawn() {
+        if self.input.is_some() {
+            self.command.stdin(Stdio::piped());
+        }
+        let mut child = match self.command.spawn() {
             Ok(child) => child,
             Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
                 let what = "cannot run git: is it installed, and does the directory exist?";
@@ -120,7 +154,15 @@ impl GitCommand {
             Err(source) => return Err(Error::io("cannot run git", source)),
         };
         let group = Group::of(&child);
-        let output = match tokio::time::timeout(self.deadline, child.wait_with_output()).await {
+        let (stdin, input) = (child.stdin.take(), self.input.unwrap_or_default());
+        let feed = async move {
+            if let Some(mut stdin) = stdin {
+                // A git that stops reading says why in its exit.
+                let _ = stdin.write_all(&input).await;
+            }
+        };
+        let both = async { tokio::join!(feed, child.wait_with_output()).1 };
+        let output = match tokio::time::timeout(self.deadline, both).await {
             Ok(output) => output.map_err(|source| Error::io("cannot run git", source))?,
             Err(_) => {
                 let seconds = self.deadline.as_secs();
@@ -136,8 +178,8 @@ impl GitCommand {
         })
     }
 
-    /// Runs it and returns what it printed, without the final newline.
-    pub(super) async fn text(self) -> Result<String> {
+    /// Runs it and returns what it printed, byte for byte.
+    pub(super) async fn bytes(self) -> Result<Vec<u8>> {
         let name = self.name.clone();
         let output = self.output().await?;
         if !output.ok {
@@ -146,7 +188,13 @@ impl GitCommand {
                 stderr: output.stderr.trim().to_owned(),
             });
         }
-        Ok(String::from_utf8_lossy(&output.stdout)
+        Ok(output.stdout)
+    }
+
+    /// Runs it and returns what it printed, without the final newline.
+    pub(super) async fn text(self) -> Result<String> {
+        let bytes = self.bytes().await?;
+        Ok(String::from_utf8_lossy(&bytes)
             .trim_end_matches('\n')
             .to_owned())
     }
@@ -163,7 +211,7 @@ impl GitCommand {
 }
 
 /// Takes `user:password@` out of every URL in a text.
-fn without_credentials(text: &str) -> String {
+pub(super) fn without_credentials(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("://") {

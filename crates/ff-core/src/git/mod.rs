@@ -4,14 +4,24 @@ mod bundle;
 mod clone;
 mod command;
 mod identity;
+mod index;
+mod name;
+mod raw;
 mod remote;
 mod repo;
+mod settings;
+mod stash;
 mod worktree;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use bundle::{Cargo, is_object_id};
 pub(crate) use identity::{IdentityParts, files};
+pub(crate) use index::{EXECUTABLE, Entry, IndexDelta, LINK, PLAIN, SUBMODULE};
+pub(crate) use name::Name;
 pub use remote::{CleanRemote, Remote};
+pub(crate) use settings::{Settings, Sparse};
+pub(crate) use stash::Stash;
 pub(crate) use worktree::CheckOut;
 
 use command::GitCommand;

@@ -4,8 +4,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Git;
-use crate::error::{IoContext, Result};
+use ff_protocol::ErrorCode;
+
+use super::{Git, Name};
+use crate::error::{Error, IoContext, Result};
 
 /// An index lock is given up after this long.
 const STALE_LOCK: Duration = Duration::from_secs(10);
@@ -114,23 +116,60 @@ impl Git {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
-    /// Name of an operation that is half-way (`merge`, `rebase`, …), if any.
-    pub async fn operation_in_progress(&self, dir: &Path) -> Result<Option<&'static str>> {
-        let git_dir = self
-            .command(dir)
-            .args(["rev-parse", "--absolute-git-dir"])
-            .text()
-            .await?;
-        let marks = [
-            ("MERGE_HEAD", "merge"),
-            ("rebase-merge", "rebase"),
-            ("rebase-apply", "rebase"),
-            ("CHERRY_PICK_HEAD", "cherry-pick"),
-            ("REVERT_HEAD", "revert"),
-            ("BISECT_LOG", "bisect"),
-        ];
-        let there = |(mark, _): &&(&str, &str)| Path::new(&git_dir).join(mark).exists();
-        Ok(marks.iter().find(there).map(|(_, name)| *name))
+    /// Git's own directory of a worktree.
+    pub(crate) async fn git_dir(&self, dir: &Path) -> Result<PathBuf> {
+        self.path_of(dir, &["rev-parse", "--absolute-git-dir"])
+            .await
+    }
+
+    /// Where git keeps a file of a worktree, such as `info/sparse-checkout`.
+    pub(crate) async fn git_path(&self, dir: &Path, name: &str) -> Result<PathBuf> {
+        let args = ["rev-parse", "--path-format=absolute", "--git-path", name];
+        self.path_of(dir, &args).await
+    }
+
+    async fn path_of(&self, dir: &Path, args: &[&str]) -> Result<PathBuf> {
+        let mut path = self.command(dir).args(args).bytes().await?;
+        if path.last() == Some(&b'\n') {
+            path.pop();
+        }
+        Ok(PathBuf::from(std::ffi::OsStr::from_bytes(&path)))
+    }
+
+    /// Paths that git passes over in a worktree: files, and directories of which it passes over
+    /// everything, without the slash at the end.
+    pub(crate) async fn ignored(&self, dir: &Path) -> Result<Vec<Name>> {
+        let args = ["ls-files", "--others", "--ignored", "--exclude-standard"];
+        let text = self.command(dir).args(args).args(["--directory", "-z"]);
+        let text = text.bytes().await?;
+        let names = text.split(|b| *b == 0).filter(|name| !name.is_empty());
+        let plain = |name: &[u8]| Name(name.strip_suffix(b"/").unwrap_or(name).to_vec());
+        Ok(names.map(plain).collect())
+    }
+
+    /// Puts a worktree on a commit and, if given, on a branch at another one, index and files
+    /// aside.
+    pub(crate) async fn point(
+        &self,
+        dir: &Path,
+        branch: &str,
+        branch_commit: &str,
+        detached: Option<&str>,
+    ) -> Result<()> {
+        let name = format!("refs/heads/{branch}");
+        self.keep(dir, &name, branch_commit).await?;
+        match detached {
+            None => {
+                let args = ["symbolic-ref", "HEAD", &name];
+                self.command(dir).durable().args(args).done().await
+            }
+            Some(commit) => self.set_detached(dir, commit).await,
+        }
+    }
+
+    async fn set_detached(&self, dir: &Path, commit: &str) -> Result<()> {
+        let args = ["update-ref", "--no-deref", "HEAD", commit];
+        self.command(dir).durable().args(args).done().await
     }
 
     /// Upstream of a branch, such as `origin/main`.
@@ -153,7 +192,7 @@ impl Git {
             .await
     }
 
-    /// Makes a worktree at a commit, on no branch.
+    /// Makes a worktree at a commit, on no branch and without files.
     pub async fn add_detached_worktree(
         &self,
         repo: &Path,
@@ -164,7 +203,8 @@ impl Git {
             // Forget a directory that was deleted by hand.
             self.remove_worktree(repo, path).await?;
         }
-        let args = ["worktree", "add", "--lock", "--detach"].map(std::ffi::OsStr::new);
+        let args =
+            ["worktree", "add", "--lock", "--detach", "--no-checkout"].map(std::ffi::OsStr::new);
         self.command(repo)
             .args(args.into_iter().chain([path.as_os_str(), commit.as_ref()]))
             .done()
@@ -183,34 +223,32 @@ impl Git {
     /// Takes a worktree off its branch, so that the branch is free, and keeps a commit under a
     /// private ref.
     pub async fn detach(&self, dir: &Path, private_ref: &str, commit: &str) -> Result<()> {
-        self.command(dir)
-            .args(["update-ref", private_ref, commit])
-            .done()
-            .await?;
-        self.command(dir)
-            .args(["checkout", "--quiet", "--detach"])
-            .done()
-            .await
+        self.keep(dir, private_ref, commit).await?;
+        // `checkout --detach` refuses in the middle of a merge.
+        match self.commit(dir, "HEAD").await? {
+            Some(head) => self.set_detached(dir, &head).await,
+            None => Ok(()),
+        }
     }
 
     /// Removes the index lock that a killed git left in a worktree. One that is younger than a
     /// few seconds may belong to a git that still runs.
+    ///
+    /// # Errors
+    /// `git_index_locked` for such a one.
     pub async fn clear_stale_lock(&self, dir: &Path) -> Result<()> {
-        let lock = self
-            .command(dir)
-            .args(["rev-parse", "--git-path", "index.lock"])
-            .text()
-            .await?;
-        let lock = dir.join(lock);
-        let age = std::fs::metadata(&lock)
-            .and_then(|meta| meta.modified())
-            .ok()
-            .and_then(|at| at.elapsed().ok());
-        if age.is_some_and(|age| age > STALE_LOCK) {
-            tracing::warn!(lock = %lock.display(), "a lock that a killed git left is removed");
-            std::fs::remove_file(&lock).context(|| format!("cannot remove {}", lock.display()))?;
+        let lock = self.git_path(dir, "index.lock").await?;
+        let Ok(meta) = std::fs::metadata(&lock) else {
+            return Ok(());
+        };
+        let age = meta.modified().ok().and_then(|at| at.elapsed().ok());
+        if age.is_none_or(|age| age <= STALE_LOCK) {
+            let detail = format!("another git is at work in {}", dir.display());
+            return Err(Error::refused(ErrorCode::GitIndexLocked, detail)
+                .hint("wait for it, then run the same command again"));
         }
-        Ok(())
+        tracing::warn!(lock = %lock.display(), "a lock that a killed git left is removed");
+        std::fs::remove_file(&lock).context(|| format!("cannot remove {}", lock.display()))
     }
 
     /// Whether another branch, here or at the remote, holds a commit.
@@ -233,15 +271,6 @@ impl Git {
         Ok(holders.lines().any(|name| name != own))
     }
 
-    /// Points a branch at a commit, whatever it pointed to, and checks it out.
-    pub async fn check_out_at(&self, dir: &Path, branch: &str, commit: &str) -> Result<()> {
-        self.command(dir)
-            .durable()
-            .args(["checkout", "--quiet", "-B", branch, commit])
-            .done()
-            .await
-    }
-
     /// Sets a branch's upstream to `origin/NAME`, where the remote branch is known here.
     pub async fn set_upstream(&self, dir: &Path, branch: &str, upstream: &str) -> Result<()> {
         if self
@@ -256,37 +285,6 @@ impl Git {
             .args(["branch", "--quiet", &upstream, branch])
             .done()
             .await
-    }
-
-    /// Deletes a ref; fine when it is not there.
-    pub async fn delete_ref(&self, dir: &Path, name: &str) -> Result<()> {
-        self.command(dir)
-            .args(["update-ref", "-d", name])
-            .done()
-            .await
-    }
-
-    /// Paths that a commit has and `HEAD` has not, but that lie in the worktree all the same:
-    /// ignored files that a checkout would replace.
-    pub async fn would_replace(&self, dir: &Path, commit: &str) -> Result<Vec<PathBuf>> {
-        let args = [
-            "diff",
-            "--name-only",
-            "--diff-filter=A",
-            "--no-renames",
-            "-z",
-            "HEAD",
-            commit,
-        ];
-        let output = self.command(dir).args(args).output().await?;
-        let names = output
-            .stdout
-            .split(|byte| *byte == 0)
-            .filter(|name| !name.is_empty());
-        let paths = names.map(|name| PathBuf::from(std::ffi::OsStr::from_bytes(name)));
-        Ok(paths
-            .filter(|path| dir.join(path).symlink_metadata().is_ok())
-            .collect())
     }
 
     /// Whether one commit is reachable from another.

@@ -53,16 +53,33 @@ async fn a_bundle_carries_what_the_other_side_lacks_and_no_more() {
 
     let file = home.path().join("bundle");
     let have = vec![first, "f".repeat(40), "--all".to_owned()];
-    assert!(git.bundle(&dir, "main", &have, &file).await.unwrap());
-    git.unbundle(&other, &file, "main", "refs/ff/incoming/x")
+    let cargo = Cargo {
+        commits: vec![second.clone()],
+        ..Cargo::default()
+    };
+    let scratch = home.path().join("scratch");
+    assert!(
+        git.bundle(&dir, &cargo, &have, &scratch, &file)
+            .await
+            .unwrap()
+    );
+    git.unbundle(&other, Some(&file), &cargo.commits, "refs/ff/incoming/x")
         .await
         .unwrap();
     assert_eq!(
-        git.commit(&other, "refs/ff/incoming/x").await.unwrap(),
+        git.commit(&other, "refs/ff/incoming/x/0").await.unwrap(),
         Some(second.clone())
     );
+    git.delete_refs_below(&other, "refs/ff/incoming/x")
+        .await
+        .unwrap();
+    let refs = git.command(&other).args(["for-each-ref", "refs/ff"]);
+    assert_eq!(refs.text().await.unwrap(), "");
+    let none = home.path().join("none");
+    let have = std::slice::from_ref(&second);
+    let scratch = home.path().join("another");
     assert!(
-        !git.bundle(&dir, "main", &[second], &home.path().join("none"))
+        !git.bundle(&dir, &cargo, have, &scratch, &none)
             .await
             .unwrap()
     );
@@ -72,47 +89,21 @@ async fn a_bundle_carries_what_the_other_side_lacks_and_no_more() {
     bytes[middle] ^= 0xff;
     std::fs::write(&file, bytes).unwrap();
     let error = git
-        .unbundle(&untouched, &file, "main", "refs/ff/incoming/y")
+        .unbundle(
+            &untouched,
+            Some(&file),
+            &cargo.commits,
+            "refs/ff/incoming/y",
+        )
         .await
         .unwrap_err();
     assert_eq!(error.code(), ff_protocol::ErrorCode::Corrupted);
     assert_eq!(
-        git.commit(&untouched, "refs/ff/incoming/y").await.unwrap(),
+        git.commit(&untouched, "refs/ff/incoming/y/0")
+            .await
+            .unwrap(),
         None
     );
-}
-
-#[tokio::test]
-async fn a_half_way_merge_and_changes_are_seen() {
-    let home = tempfile::tempdir().unwrap();
-    let git = Git::new(home.path());
-    let dir = repo(home.path()).await;
-    assert_eq!(git.operation_in_progress(&dir).await.unwrap(), None);
-    assert!(git.changes(&dir).await.unwrap().is_empty());
-    git.command(&dir)
-        .args(["checkout", "--quiet", "-b", "side"])
-        .done()
-        .await
-        .unwrap();
-    commit(home.path(), &dir, "a.txt", "side").await;
-    git.command(&dir)
-        .args(["checkout", "--quiet", "main"])
-        .done()
-        .await
-        .unwrap();
-    commit(home.path(), &dir, "a.txt", "main").await;
-    assert!(
-        !git.command(&dir)
-            .args(["merge", "side"])
-            .succeeds()
-            .await
-            .unwrap()
-    );
-    assert_eq!(
-        git.operation_in_progress(&dir).await.unwrap(),
-        Some("merge")
-    );
-    assert_eq!(git.changes(&dir).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
@@ -141,10 +132,10 @@ async fn hooks_of_a_repository_do_not_run() {
     std::fs::write(&hook, format!("#!/bin/sh\ntouch {}\n", mark.display())).unwrap();
     std::fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let head = git.commit(&dir, "HEAD").await.unwrap().unwrap();
-    git.check_out_at(&dir, "other", &head).await.unwrap();
     let tree = home.path().join("tree");
     git.add_detached_worktree(&dir, &tree, &head).await.unwrap();
-    assert!(tree.join("a.txt").is_file());
+    git.point(&tree, "other", &head, None).await.unwrap();
+    assert!(tree.join(".git").is_file());
     assert!(!mark.exists(), "a hook ran");
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use ff_protocol::handoff::{BUNDLE_FORMAT, Manifest};
 use ff_protocol::session::JournalEntry;
 use ff_protocol::{ErrorCode, HandoffId, SessionId};
 
 use super::spool::{JOURNAL, REPO, Spool, TRANSCRIPTS};
+use super::state::{FILES, LARGEST_STATE, STATE, State};
 use crate::error::{Error, IoContext, Result};
 use crate::session::check_word;
 use crate::session::transcript::is_conversation_id;
@@ -49,7 +50,12 @@ pub(super) fn check_manifest(manifest: &Manifest, id: &HandoffId, epoch: u64) ->
     for part in &manifest.parts {
         let known = match part.name.strip_prefix(TRANSCRIPTS) {
             Some(name) => is_transcript_name(name, manifest),
-            None => part.name == REPO || (part.name == JOURNAL && part.size <= LARGEST_JOURNAL),
+            None => match part.name.as_str() {
+                REPO | FILES => true,
+                STATE => part.size <= LARGEST_STATE,
+                JOURNAL => part.size <= LARGEST_JOURNAL,
+                _ => false,
+            },
         };
         if !known || !names.insert(part.name.as_str()) {
             return Err(invalid(&format!(
@@ -124,6 +130,26 @@ pub(super) fn read_journal(spool: &Spool, manifest: &Manifest) -> Result<Vec<Jou
         }
         entries.push(entry);
     }
+}
+
+/// Path of a part by its name; `None` when the bundle has none of that name.
+pub(super) fn part_path(spool: &Spool, manifest: &Manifest, name: &str) -> Result<Option<PathBuf>> {
+    let part = manifest.parts.iter().find(|part| part.name == name);
+    part.map(|part| spool.part(&part.sha256)).transpose()
+}
+
+/// Reads the working state of a bundle.
+///
+/// # Errors
+/// `invalid` when it has none, or one that cannot be followed.
+pub(super) fn read_state(spool: &Spool, manifest: &Manifest) -> Result<State> {
+    let path = part_path(spool, manifest, STATE)?;
+    let path = path.ok_or_else(|| invalid("it has no working state"))?;
+    let state = State::read(&path)?;
+    if state.branch_commit != manifest.git.head {
+        return Err(invalid("its branch is at another commit than its state"));
+    }
+    Ok(state)
 }
 
 pub(super) fn invalid(why: &str) -> Error {

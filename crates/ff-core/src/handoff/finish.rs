@@ -6,11 +6,13 @@ use ff_protocol::handoff::Manifest;
 use ff_protocol::workspace::{Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId};
 
-use super::arrival::read_journal;
+use super::arrival::{read_journal, read_state};
 use super::incoming_ref;
 use super::send::committed_too_early;
 use super::spool::{Spool, TRANSCRIPTS, sync_dir};
+use super::state::{Checkout, Staging, Target};
 use crate::clock;
+use crate::config::Side;
 use crate::core::{Core, private_dir};
 use crate::error::{Error, IoContext, Result};
 use crate::project::{remove_dir, utf8};
@@ -62,11 +64,13 @@ impl Core {
             }
             self.store().finish_handoff(&record.id, committed).await?;
         }
-        if !committed
-            && record.role == Role::Receiver
+        if record.role == Role::Receiver
             && let Some(project) = self.store().project(&record.project_id).await?
         {
-            self.drop_unused_clone(&project).await?;
+            Staging::of(&project, &record.id).remove()?;
+            if !committed {
+                self.drop_unused_clone(&project).await?;
+            }
         }
         Spool::of(&self.config().data_dir, &record.id).remove()
     }
@@ -78,17 +82,34 @@ impl Core {
         let project = self.known_project(&record.project_id).await?;
         let dir = worktree_path(&project, &record.workspace_id);
         let (repo, git) = (Path::new(&project.repo_path), &manifest.git);
-        // The user may have committed since the restore.
-        self.check_landing(&record.workspace_id, &project, &git.branch, Some(&git.head))
-            .await?;
-        self.git().clear_stale_lock(&dir).await?;
-        self.git()
-            .check_out_at(&dir, &git.branch, &git.head)
-            .await?;
-        if let Some(upstream) = &git.upstream {
-            self.git().set_upstream(&dir, &git.branch, upstream).await?;
-        }
         let spool = Spool::of(&self.config().data_dir, &record.id);
+        let state = read_state(&spool, manifest)?;
+        let staging = Staging::of(&project, &record.id);
+        if !staging.is_applying() {
+            // The user may have committed since the restore.
+            self.check_landing(&record.workspace_id, &project, &git.branch, Some(&git.head))
+                .await?;
+        }
+        if !staging.is_built() {
+            self.stage(&project, record, manifest, &state).await?;
+        }
+        if dir.is_dir() {
+            self.git().clear_stale_lock(&dir).await?;
+        }
+        let left_with = self.last_departure(&record.workspace_id).await?;
+        let target = Target {
+            checkout: Checkout {
+                git: self.git(),
+                dir: &dir,
+            },
+            repo,
+            branch: &git.branch,
+            is_users_own: self.config().side == Side::Desktop,
+            left_with: &left_with
+                .map(|it| it.fingerprint.stashes)
+                .unwrap_or_default(),
+        };
+        staging.apply(&target, &state).await?;
         let transcripts = transcript::transcript_dir(&self.config().home, &dir);
         place_transcripts(&spool, manifest, &transcripts).await?;
         let workspace = Workspace {
@@ -104,7 +125,7 @@ impl Core {
         };
         let entries = read_journal(&spool, manifest)?;
         self.git()
-            .delete_ref(repo, &incoming_ref(&record.id))
+            .delete_refs_below(repo, &incoming_ref(&record.id))
             .await?;
         let sessions = &manifest.sessions;
         self.store()
@@ -120,7 +141,9 @@ impl Core {
             return Ok(());
         };
         let repo = Path::new(&project.repo_path);
-        self.git().delete_ref(repo, &incoming_ref(id)).await?;
+        self.git()
+            .delete_refs_below(repo, &incoming_ref(id))
+            .await?;
         if store.workspace(workspace).await?.is_none() {
             let dir = worktree_path(&project, workspace);
             self.git().remove_worktree(repo, &dir).await?;

@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
+use ff_protocol::handoff::Manifest;
 use ff_protocol::project::Project;
 use ff_protocol::{ErrorCode, WorkspaceId};
 
 use super::retained_ref;
+use super::state::Checkout;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::workspace::worktree_path;
-
-/// At most this many paths are named in a refusal.
-const NAMED: usize = 5;
 
 impl Core {
     /// Checks the place where a workspace lands on `branch`: nobody else has the branch checked
@@ -34,37 +33,65 @@ impl Core {
             let detail = format!("branch {branch} is checked out in {}", other.display());
             return refused(detail, "check out another branch there first");
         }
-        if dir.is_dir() && !self.git().changes(&dir).await?.is_empty() {
+        let as_it_left = self.is_as_it_left(id, &dir).await?;
+        if dir.is_dir() && !as_it_left && self.has_changes(&dir).await? {
             let detail = format!("the copy that stayed in {} has changes", dir.display());
             return refused(detail, "commit them on another branch, or discard them");
         }
-        let Some(head) = head else { return Ok(()) };
-        self.check_commits(id, repo, &dir, branch, head).await?;
-        if dir.is_dir() {
-            let replaced = self.git().would_replace(&dir, head).await?;
-            if !replaced.is_empty() {
-                let named: Vec<_> = replaced
-                    .iter()
-                    .take(NAMED)
-                    .map(|path| path.display().to_string())
-                    .collect();
-                let detail = format!(
-                    "{} ignored file(s) in {} would be replaced: {}",
-                    replaced.len(),
-                    dir.display(),
-                    named.join(", ")
-                );
-                return refused(detail, "move them out of the way");
+        match head {
+            Some(head) => {
+                let dir = Some(dir.as_path()).filter(|dir| dir.is_dir() && !as_it_left);
+                self.check_commits(id, repo, dir, branch, head).await
             }
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// What last left from here of a workspace.
+    pub(super) async fn last_departure(&self, id: &WorkspaceId) -> Result<Option<Manifest>> {
+        let record = self.store().last_departure(id).await?;
+        Ok(record.and_then(|record| record.manifest))
+    }
+
+    /// Whether the copy in a directory is what left from here, or what a hand-off that is still
+    /// open has put there.
+    async fn is_as_it_left(&self, id: &WorkspaceId, dir: &Path) -> Result<bool> {
+        let open = self.store().unfinished_handoffs().await?;
+        let open = open.into_iter().filter(|record| record.workspace_id == *id);
+        let known = open.filter_map(|record| record.manifest);
+        let known: Vec<String> = known
+            .chain(self.last_departure(id).await?)
+            .map(|manifest| manifest.fingerprint.state)
+            .collect();
+        if known.is_empty() || !dir.is_dir() {
+            return Ok(false);
+        }
+        let checkout = Checkout {
+            git: self.git(),
+            dir,
+        };
+        match checkout.print().await {
+            Ok(print) => Ok(known.contains(&print)),
+            // Something is in it now that could not have moved.
+            Err(error) if error.code() == ErrorCode::Conflict => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a copy has what no commit has. What `git status` is told to pass over counts.
+    async fn has_changes(&self, dir: &Path) -> Result<bool> {
+        let index = self.git().index_entries(dir, None).await?;
+        let hidden = index
+            .iter()
+            .any(|entry| entry.assume_unchanged || entry.skip_worktree);
+        Ok(hidden || !self.git().changes(dir).await?.is_empty())
     }
 
     async fn check_commits(
         &self,
         id: &WorkspaceId,
         repo: &Path,
-        dir: &Path,
+        dir: Option<&Path>,
         branch: &str,
         head: &str,
     ) -> Result<()> {
@@ -80,7 +107,7 @@ impl Core {
                 .commit(repo, &format!("refs/heads/{branch}"))
                 .await?,
         ];
-        if dir.is_dir() {
+        if let Some(dir) = dir {
             places.push(self.git().commit(dir, "HEAD").await?);
         }
         for place in places.into_iter().flatten() {

@@ -1,7 +1,7 @@
 //! Hand-off: a workspace leaves this machine, or arrives.
 //!
-//! One side *spools* a bundle (git commits the other side lacks, the journal, the CLI's
-//! transcripts) and serves its parts; the other stores the parts, *restores* them beside what it
+//! One side *spools* a bundle (git objects the other side lacks, the [working state](state), the
+//! journal, the CLI's transcripts) and serves its parts; the other stores the parts, *restores* them beside what it
 //! has, and computes the fingerprint again. Ownership moves by the server's commit alone; only
 //! then [`Core::handoff_finish`](crate::Core::handoff_finish) lets either side converge. Every
 //! step may be repeated under the hand-off's id.
@@ -14,6 +14,7 @@ mod receive;
 mod restore;
 mod send;
 mod spool;
+mod state;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

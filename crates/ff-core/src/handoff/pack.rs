@@ -11,8 +11,10 @@ use ff_protocol::{ErrorCode, WorkspaceId};
 
 use super::send::worktree;
 use super::spool::{JOURNAL, MAX_PART, REPO, Spool, TRANSCRIPTS};
+use super::state::{Checkout, FILES, STATE};
 use crate::core::Core;
 use crate::error::{Error, IoContext, Result};
+use crate::project::remove_dir;
 use crate::session::transcript;
 use crate::store::HandoffRecord;
 
@@ -29,17 +31,40 @@ impl Core {
         let spool = Spool::of(&self.config().data_dir, &record.id);
         spool.remove()?;
         spool.create()?;
-        let git = self.git_state(&dir, &workspace).await?;
-        let mut parts = Vec::new();
+        let branch = self.check_can_leave(&workspace, &dir).await?.branch;
+        let checkout = Checkout {
+            git: self.git(),
+            dir: &dir,
+        };
+        let (state, files) = (spool.scratch(&fresh(STATE)), spool.scratch(&fresh(FILES)));
+        let captured = checkout.capture(&state, &files).await?;
+        let mut parts = vec![
+            spool.store_scratch(&state, STATE).await?,
+            spool.store_scratch(&files, FILES).await?,
+        ];
         let bundle = spool.scratch(&fresh(REPO));
-        if self.git().bundle(&dir, &git.branch, have, &bundle).await? {
+        let borrowed = spool.scratch(&fresh("objects"));
+        let made = self
+            .git()
+            .bundle(&dir, &captured.cargo, have, &borrowed, &bundle)
+            .await;
+        remove_dir(&borrowed)?;
+        if made? {
             parts.push(spool.store_scratch(&bundle, REPO).await?);
         }
+        check_sizes(&parts)?;
+        let git = GitState {
+            upstream: self.git().upstream(&dir, &branch).await?,
+            head: captured.state.branch_commit.clone(),
+            branch,
+        };
         let journal = self.spool_journal(&spool, &workspace.id).await?;
         let transcripts = self.spool_transcripts(&spool, &workspace.id, &dir).await?;
         let fingerprint = Fingerprint {
             head: git.head.clone(),
             tree: self.git().tree(&dir, &git.head).await?,
+            state: captured.print,
+            stashes: captured.state.stash_ids(),
             journal: journal.sha256.clone(),
             transcripts: hashes(&transcripts),
         };
@@ -62,19 +87,6 @@ impl Core {
             .set_handoff_manifest(&record.id, &manifest)
             .await?;
         Ok(manifest)
-    }
-
-    async fn git_state(&self, dir: &Path, workspace: &Workspace) -> Result<GitState> {
-        let branch = self.check_can_leave(workspace, dir).await?;
-        let head = self.git().commit(dir, "HEAD").await?.ok_or_else(|| {
-            let detail = format!("workspace {} has no commit", workspace.name);
-            Error::refused(ErrorCode::Conflict, detail).hint("make a first commit")
-        })?;
-        Ok(GitState {
-            upstream: self.git().upstream(dir, &branch).await?,
-            branch,
-            head,
-        })
     }
 
     async fn spool_journal(&self, spool: &Spool, id: &WorkspaceId) -> Result<Part> {
@@ -143,6 +155,20 @@ impl Core {
         project.repo_path.clear();
         project.worktree_base_path.clear();
         Ok(project)
+    }
+}
+
+/// Refuses what the other side would not take.
+fn check_sizes(parts: &[Part]) -> Result<()> {
+    match parts.iter().find(|part| part.size > MAX_PART) {
+        None => Ok(()),
+        Some(part) => {
+            let (name, size) = (&part.name, part.size);
+            let detail =
+                format!("{name} of the bundle has {size} bytes, at most {MAX_PART} can move");
+            Err(Error::refused(ErrorCode::TooLarge, detail)
+                .hint("push what is committed, and have git ignore what need not move"))
+        }
     }
 }
 

@@ -63,9 +63,11 @@ impl Core {
         let project = self.project_arrives(plan).await?;
         let repo = Path::new(&project.repo_path);
         let base = format!("refs/remotes/origin/{}", plan.default_branch);
-        if self.git().commit(repo, &base).await?.is_none() {
+        if let Some(url) = &plan.remote_url
+            && self.git().commit(repo, &base).await?.is_none()
+        {
             let branch = &plan.default_branch;
-            let detail = format!("{} has no branch {branch}", plan.remote_url);
+            let detail = format!("{url} has no branch {branch}");
             return Err(Error::refused(ErrorCode::BranchMissing, detail)
                 .hint(format!("push it with `git push origin {branch}`")));
         }

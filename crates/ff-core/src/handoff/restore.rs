@@ -3,12 +3,14 @@
 use std::path::Path;
 
 use ff_protocol::handoff::{Fingerprint, Manifest, Part};
+use ff_protocol::project::Project;
 use ff_protocol::{ErrorCode, HandoffId};
 
-use super::arrival::{check_manifest, invalid, read_journal};
+use super::arrival::{check_manifest, invalid, part_path, read_journal, read_state};
 use super::incoming_ref;
 use super::pack::hashes;
 use super::spool::{JOURNAL, REPO, Spool, TRANSCRIPTS};
+use super::state::{Checkout, FILES, Staging, State};
 use crate::core::{Core, private_dir};
 use crate::error::{Error, Result};
 use crate::store::{HandoffRecord, Role};
@@ -61,16 +63,21 @@ impl Core {
         read_journal(&spool, manifest)?;
         let project = self.known_project(&record.project_id).await?;
         let repo = Path::new(&project.repo_path);
-        let head = self.fetch_parts(repo, &spool, manifest).await?;
+        let state = read_state(&spool, manifest)?;
+        self.take_objects(repo, &spool, manifest, &state).await?;
+        let head = state.branch_commit.clone();
         let branch = &manifest.git.branch;
         self.check_landing(&record.workspace_id, &project, branch, Some(&head))
             .await?;
         let dir = worktree_path(&project, &record.workspace_id);
         self.git().guard_objects(repo).await?;
-        if !dir.exists() {
-            private_dir(Path::new(&project.worktree_base_path))?;
-            self.git().add_detached_worktree(repo, &dir, &head).await?;
-        }
+        private_dir(Path::new(&project.worktree_base_path))?;
+        let print = self.stage(&project, record, manifest, &state).await?;
+        let checkout = Checkout {
+            git: self.git(),
+            dir: &dir,
+        };
+        Staging::of(&project, id).check_place(&checkout).await?;
         let transcripts: Vec<Part> = manifest
             .parts
             .iter()
@@ -81,6 +88,8 @@ impl Core {
         let fingerprint = Fingerprint {
             tree: self.git().tree(repo, &head).await?,
             head,
+            state: print,
+            stashes: state.stash_ids(),
             journal: journal.map(|part| part.sha256.clone()).unwrap_or_default(),
             transcripts: hashes(&transcripts),
         };
@@ -92,33 +101,38 @@ impl Core {
         Ok(fingerprint)
     }
 
-    /// Brings the commits in under a private ref and returns the branch's.
-    async fn fetch_parts(&self, repo: &Path, spool: &Spool, manifest: &Manifest) -> Result<String> {
-        let private = incoming_ref(&manifest.handoff_id);
-        let git = &manifest.git;
-        match manifest.parts.iter().find(|part| part.name == REPO) {
-            Some(part) => {
-                let file = spool.part(&part.sha256)?;
-                self.git()
-                    .unbundle(repo, &file, &git.branch, &private)
-                    .await?;
-            }
-            None if self.git().commit(repo, &git.head).await?.is_some() => {
-                self.git().keep(repo, &private, &git.head).await?;
-            }
-            None => return Err(lost_commit(manifest)),
-        }
-        self.git()
-            .commit(repo, &private)
-            .await?
-            .ok_or_else(|| lost_commit(manifest))
+    /// Builds the working state beside what is there; returns its fingerprint.
+    pub(super) async fn stage(
+        &self,
+        project: &Project,
+        record: &HandoffRecord,
+        manifest: &Manifest,
+        state: &State,
+    ) -> Result<String> {
+        let spool = Spool::of(&self.config().data_dir, &record.id);
+        let files = part_path(&spool, manifest, FILES)?;
+        Staging::of(project, &record.id)
+            .build(
+                self.git(),
+                Path::new(&project.repo_path),
+                state,
+                files.as_deref(),
+            )
+            .await
     }
-}
 
-fn lost_commit(manifest: &Manifest) -> Error {
-    let detail = format!(
-        "commit {} is neither here nor in the bundle",
-        manifest.git.head
-    );
-    Error::refused(ErrorCode::Corrupted, detail)
+    /// Brings the objects in, and keeps the commits of the state under private refs.
+    async fn take_objects(
+        &self,
+        repo: &Path,
+        spool: &Spool,
+        manifest: &Manifest,
+        state: &State,
+    ) -> Result<()> {
+        let file = part_path(spool, manifest, REPO)?;
+        let private = incoming_ref(&manifest.handoff_id);
+        self.git()
+            .unbundle(repo, file.as_deref(), &state.all_commits(), &private)
+            .await
+    }
 }

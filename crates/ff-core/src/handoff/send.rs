@@ -9,6 +9,7 @@ use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 
 use super::Outgoing;
 use super::spool::Spool;
+use super::state::{Checkout, Survey};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::git::Remote;
@@ -20,8 +21,8 @@ impl Core {
     /// unfinished send is taken up under its id.
     ///
     /// # Errors
-    /// `not_owner`, `turn_active`, `dirty_tree`, `conflict` (a merge half-way, a detached
-    /// `HEAD`, no remote or one that no VM can clone).
+    /// `not_owner`, `turn_active`, `conflict` (what cannot move, by name; a remote that no VM can
+    /// clone), `too_large`.
     pub async fn handoff_begin_send(&self, id: &WorkspaceId) -> Result<Outgoing> {
         let earlier = self.unfinished_of(id, Role::Sender).await?;
         let workspace = match &earlier {
@@ -30,21 +31,20 @@ impl Core {
         };
         let project = self.known_project(&workspace.project_id).await?;
         let dir = worktree(&workspace)?;
-        let branch = self.check_can_leave(&workspace, &dir).await?;
-        let Some(url) = self.git().remote_url(&dir).await? else {
-            let detail = "the repository has no remote for the VM to clone from";
-            return Err(Error::refused(ErrorCode::Conflict, detail)
-                .hint("add one with `git remote add origin URL` and push to it"));
+        let survey = self.check_can_leave(&workspace, &dir).await?;
+        let remote = match self.git().remote_url(&dir).await? {
+            None => None,
+            Some(url) => {
+                let Some(clean) = Remote::parse(&url) else {
+                    let detail = "the remote is no address that a VM can clone from";
+                    return Err(Error::refused(ErrorCode::Conflict, detail).hint(
+                        "give it an https, ssh or git@host:path address with `git remote set-url`",
+                    ));
+                };
+                Some(clean.remote)
+            }
         };
-        let Some(clean) = Remote::parse(&url) else {
-            let detail = "the remote is no address that a VM can clone from";
-            return Err(Error::refused(ErrorCode::Conflict, detail)
-                .hint("give it an https, ssh or git@host:path address with `git remote set-url`"));
-        };
-        let mut warnings = Vec::new();
-        if clean.had_password {
-            warnings.push("the remote's address holds a user name or password: it stays here, the VM uses its own login".to_owned());
-        }
+        let mut warnings = survey.notes;
         let git_identity = self.git().identity(&dir).await?;
         if git_identity.is_none() {
             warnings.push(
@@ -59,9 +59,9 @@ impl Core {
             workspace_name: workspace.name.clone(),
             project_id: project.id,
             project_name: project.name,
-            remote_url: clean.remote.url(),
+            remote_url: remote.map(|remote| remote.url()),
             default_branch: project.default_branch,
-            branch,
+            branch: survey.branch,
             git_identity,
         };
         let desktop_id = self.store().installation_id().await?;
@@ -150,9 +150,14 @@ impl Core {
         let record = self.open_handoff(id, Role::Sender).await?;
         let workspace = self.workspace(&record.workspace_id).await?;
         let dir = worktree(&workspace)?;
-        let spooled = record.manifest.map(|manifest| manifest.git.head);
-        if self.git().commit(&dir, "HEAD").await? == spooled
-            && self.git().changes(&dir).await?.is_empty()
+        let checkout = Checkout {
+            git: self.git(),
+            dir: &dir,
+        };
+        if let Some(manifest) = record.manifest
+            && checkout
+                .is_still(&manifest.git, &manifest.fingerprint)
+                .await?
         {
             return Ok(());
         }
@@ -189,7 +194,7 @@ impl Core {
         &self,
         workspace: &Workspace,
         dir: &Path,
-    ) -> Result<String> {
+    ) -> Result<Survey> {
         let name = &workspace.name;
         if workspace.status != WorkspaceStatus::Ready {
             let status = crate::workspace::state::name(workspace.status);
@@ -206,30 +211,11 @@ impl Core {
             return Err(Error::refused(ErrorCode::TurnActive, detail)
                 .hint("wait for it, or stop it with `ff session interrupt`"));
         }
-        if let Some(operation) = self.git().operation_in_progress(dir).await? {
-            let detail = format!("a {operation} is half-way in workspace {name}");
-            return Err(Error::refused(ErrorCode::Conflict, detail)
-                .hint(format!("finish it, or run `git {operation} --abort`")));
-        }
-        let changes = self.git().changes(dir).await?;
-        if !changes.is_empty() {
-            let shown = changes
-                .iter()
-                .take(5)
-                .map(|line| line.trim())
-                .collect::<Vec<_>>()
-                .join(", ");
-            let detail = format!(
-                "workspace {name} has {} uncommitted change(s): {shown}",
-                changes.len()
-            );
-            return Err(Error::refused(ErrorCode::DirtyTree, detail)
-                .hint("commit or stash them first: this version moves commits only"));
-        }
-        self.git().current_branch(dir).await?.ok_or_else(|| {
-            let detail = format!("workspace {name} is on no branch");
-            Error::refused(ErrorCode::Conflict, detail).hint("check out its branch first")
-        })
+        let checkout = Checkout {
+            git: self.git(),
+            dir,
+        };
+        checkout.survey().await
     }
 
     /// Frees what a sender holds; the copy stays, off its branch, when the workspace has left.
@@ -244,9 +230,13 @@ impl Core {
                 return Err(committed_too_early(&record.id));
             };
             // A directory that was deleted meanwhile has no branch to give free.
-            if let Ok(dir) = worktree(&workspace)
-                && self.git().current_branch(&dir).await?.is_some()
-            {
+            if let Ok(dir) = worktree(&workspace) {
+                Checkout {
+                    git: self.git(),
+                    dir: &dir,
+                }
+                .park()
+                .await?;
                 self.git()
                     .detach(
                         &dir,

@@ -143,14 +143,22 @@ impl Core {
     /// A clone for a project that arrives from elsewhere: cloned when it is new here, fetched
     /// when it is known.
     pub(crate) async fn project_arrives(&self, plan: &Plan) -> Result<Project> {
-        let Some(CleanRemote { remote, .. }) = Remote::parse(&plan.remote_url) else {
-            let detail = "`remoteUrl` is no address that a VM can clone from";
-            return Err(Error::refused(ErrorCode::Invalid, detail));
+        let remote = match &plan.remote_url {
+            None => None,
+            Some(url) => {
+                let Some(CleanRemote { remote, .. }) = Remote::parse(url) else {
+                    let detail = "`remoteUrl` is no address that a VM can clone from";
+                    return Err(Error::refused(ErrorCode::Invalid, detail));
+                };
+                Some(remote)
+            }
         };
         if let Some(known) = self.store().project(&plan.project_id).await? {
-            self.git()
-                .fetch(Path::new(&known.repo_path), &remote)
-                .await?;
+            if let Some(remote) = &remote {
+                self.git()
+                    .fetch(Path::new(&known.repo_path), remote)
+                    .await?;
+            }
             return Ok(known);
         }
         let dir = self
@@ -158,19 +166,25 @@ impl Core {
             .base_dir
             .join("repos")
             .join(plan.project_id.as_str());
-        if self
+        let is_there = self
             .git()
             .top_level(&dir)
             .await
-            .is_ok_and(|top| top.as_deref() == Some(dir.as_path()))
-        {
-            self.git().fetch(&dir, &remote).await?;
-        } else {
-            crate::core::private_dir(&self.config().base_dir.join("repos"))?;
-            remove_dir(&dir)?;
-            if let Err(error) = self.git().clone_with_login(&remote, &dir).await {
+            .is_ok_and(|top| top.as_deref() == Some(dir.as_path()));
+        match &remote {
+            Some(remote) if is_there => self.git().fetch(&dir, remote).await?,
+            None if is_there => {}
+            _ => {
+                crate::core::private_dir(&self.config().base_dir.join("repos"))?;
                 remove_dir(&dir)?;
-                return Err(error);
+                let made = match &remote {
+                    Some(remote) => self.git().clone_with_login(remote, &dir).await,
+                    None => self.git().init_without_remote(&dir).await,
+                };
+                if let Err(error) = made {
+                    remove_dir(&dir)?;
+                    return Err(error);
+                }
             }
         }
         let branch = plan.default_branch.clone();
@@ -182,7 +196,7 @@ impl Core {
                 &name,
                 &dir,
                 branch,
-                Some(&remote),
+                remote.as_ref(),
             )
             .await?;
         self.store().insert_project(&project).await?;

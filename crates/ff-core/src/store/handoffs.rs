@@ -96,6 +96,17 @@ impl Store {
             .collect()
     }
 
+    /// The last hand-off in which a workspace left this machine.
+    pub async fn last_departure(&self, workspace: &WorkspaceId) -> Result<Option<HandoffRecord>> {
+        let query = handoff::Entity::find()
+            .filter(handoff::Column::WorkspaceId.eq(workspace.as_str()))
+            .filter(handoff::Column::Role.eq(text::name(&Role::Sender)?))
+            .filter(handoff::Column::Committed.eq(true))
+            .order_by_desc(handoff::Column::Epoch);
+        let row = query.one(&self.db).await?;
+        row.map(HandoffRecord::try_from).transpose()
+    }
+
     /// Writes down what moves.
     pub async fn set_handoff_manifest(&self, id: &HandoffId, manifest: &Manifest) -> Result<()> {
         let Some(row) = handoff::Entity::find_by_id(id.as_str())

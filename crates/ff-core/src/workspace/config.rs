@@ -1,6 +1,6 @@
 //! `factory-factory.json`: the scripts that a repository brings for its workspaces.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use ff_protocol::ErrorCode;
 use serde::Deserialize;
@@ -35,24 +35,57 @@ struct File {
     scripts: Scripts,
 }
 
+#[derive(Deserialize)]
+struct Carried {
+    #[serde(default)]
+    carry: Vec<String>,
+}
+
 /// Reads the file of a checkout; without one there are no scripts.
 ///
 /// # Errors
 /// `invalid` with line and column when it does not say what it should.
 pub fn read(checkout: &Path) -> Result<Scripts> {
+    text(checkout)?.map_or_else(|| Ok(Scripts::default()), |text| parse(&text))
+}
+
+/// Paths in a checkout that move with the workspace although git passes over them: `carry`, a list
+/// of files and directories. A file that cannot be read names none.
+///
+/// # Errors
+/// `invalid` for a path that is none in the checkout.
+pub(crate) fn carried(checkout: &Path) -> Result<Vec<PathBuf>> {
+    let Some(text) = text(checkout).ok().flatten() else {
+        return Ok(Vec::new());
+    };
+    let Ok(Carried { carry }) = serde_json::from_str(&text) else {
+        return Ok(Vec::new());
+    };
+    let path = |text: String| {
+        let path = PathBuf::from(text.trim_end_matches('/'));
+        let plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+        if path.as_os_str().is_empty() || !path.components().all(plain) {
+            return Err(bad(&format!(
+                "`carry` has {text:?}, which is no path in it"
+            )));
+        }
+        Ok(path.components().collect())
+    };
+    carry.into_iter().map(path).collect()
+}
+
+fn text(checkout: &Path) -> Result<Option<String>> {
     let path = checkout.join(FILE);
     match std::fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(Scripts::default());
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io(format!("cannot read {}", path.display()), error)),
         Ok(meta) if !meta.is_file() => return Err(bad("it is not a plain file")),
         Ok(meta) if meta.len() > MAX_BYTES => return Err(bad("it has more than 1 MiB")),
         Ok(_) => {}
     }
-    let text = std::fs::read_to_string(&path)
-        .map_err(|error| Error::io(format!("cannot read {}", path.display()), error))?;
-    parse(&text)
+    std::fs::read_to_string(&path)
+        .map(Some)
+        .map_err(|error| Error::io(format!("cannot read {}", path.display()), error))
 }
 
 /// Reads the text of such a file. Keys it does not know are passed over.

@@ -1,6 +1,6 @@
 //! The fault suites' program: kills the server at each crash point and breaks what is under it, then
-//! kills server, agent and CLI in the turns of sessions, then cuts terminals off their viewers; prints
-//! how often each point and moment was reached.
+//! kills server, agent and CLI in the turns of sessions, then cuts terminals off their viewers, then
+//! moves random working states there and back; prints how often each point, moment and kind came.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
-use ff_testkit::{chaos, sessions_chaos, terminals_chaos};
+use ff_testkit::{chaos, handoff_states, sessions_chaos, terminals_chaos};
 
 /// A suite.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -19,6 +19,8 @@ enum Suite {
     Sessions,
     /// Breaks what is between terminals and their viewers.
     Terminals,
+    /// Moves random working states there and back.
+    Handoff,
 }
 
 /// Kills the server at each of its crash points, and server, agent and CLI in the turns of sessions,
@@ -42,10 +44,17 @@ struct Args {
         default_value = "5,60,600"
     )]
     cut: Vec<u64>,
+    /// Move so many random repositories to agents that are processes.
+    #[arg(long, value_name = "N", default_value = "200")]
+    repositories: usize,
+    /// Move so many more to a container.
+    #[arg(long, value_name = "N", default_value = "20")]
+    on_docker: usize,
     /// Only this suite.
     #[arg(long, value_enum)]
     suite: Option<Suite>,
-    /// Only this crash point or fault; for sessions, only kills whose name contains it.
+    /// Only this crash point or fault; for sessions, only kills whose name contains it; for
+    /// hand-offs, only the repository of this number.
     #[arg(long, value_name = "POINT", requires = "suite")]
     only: Option<String>,
     /// Directory with `ff-cloud`; without it, where this program is.
@@ -83,6 +92,15 @@ async fn main() -> anyhow::Result<ExitCode> {
         long_cuts: Vec::new(),
         idle: Duration::from_secs(180),
     };
+    let handoff = handoff_states::Settings {
+        programs: programs.clone(),
+        image: args.image.clone(),
+        seed,
+        repositories: args.repositories,
+        on_docker: args.on_docker,
+        fewest: 20,
+        only: args.only.as_deref().and_then(|only| only.parse().ok()),
+    };
     let sessions = sessions_chaos::Settings {
         programs,
         image: args.image,
@@ -105,6 +123,11 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         if chosen(Suite::Terminals) {
             let report = terminals_chaos::run(terminals, tell).await?;
+            show(&report.text());
+            failed |= !report.failures.is_empty();
+        }
+        if chosen(Suite::Handoff) {
+            let report = handoff_states::run(handoff, tell).await?;
             show(&report.text());
             failed |= !report.failures.is_empty();
         }

@@ -267,9 +267,9 @@ async fn a_commit_kept_on_another_branch_lets_the_pull_go_on() {
 #[tokio::test]
 async fn a_lock_that_a_killed_git_left_does_not_stop_the_finish() {
     let world = World::new().await;
-    let id = world.restored().await;
-    let project = world.vm.core.projects().await.unwrap().remove(0);
-    let worktrees = Path::new(&project.repo_path).join(".git/worktrees");
+    world.send().await;
+    let id = pull_up_to_restore(&world, 2).await.unwrap();
+    let worktrees = world.desktop.home.join("demo/.git/worktrees");
     let private = std::fs::read_dir(worktrees)
         .unwrap()
         .next()
@@ -277,10 +277,8 @@ async fn a_lock_that_a_killed_git_left_does_not_stop_the_finish() {
         .unwrap()
         .path();
     let lock = std::fs::File::create(private.join("index.lock")).unwrap();
-    assert!(
-        world.vm.core.handoff_finish(&id, true).await.is_err(),
-        "it may be in use"
-    );
+    let error = world.desktop.core.handoff_finish(&id, true).await;
+    assert_eq!(error.unwrap_err().code(), ErrorCode::GitIndexLocked);
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
     lock.set_modified(long_ago).unwrap();
     world.converge(&id).await;

@@ -9,18 +9,18 @@ use ff_protocol::{ErrorCode, HandoffId};
 use super::world::World;
 
 #[tokio::test]
-async fn a_dirty_tree_stays() {
+async fn what_cannot_move_stays_and_is_named() {
     let world = World::new().await;
     let path = world.workspace.worktree_path.clone().unwrap();
-    std::fs::write(Path::new(&path).join("new.txt"), "x").unwrap();
+    std::fs::create_dir_all(Path::new(&path).join("in/nested/.git")).unwrap();
     let error = world
         .desktop
         .core
         .handoff_begin_send(&world.workspace.id)
         .await
         .unwrap_err();
-    assert_eq!(error.code(), ErrorCode::DirtyTree);
-    assert!(error.to_string().contains("new.txt"), "{error}");
+    assert_eq!(error.code(), ErrorCode::Conflict);
+    assert!(error.to_string().contains("in/nested"), "{error}");
     let same = world
         .desktop
         .core

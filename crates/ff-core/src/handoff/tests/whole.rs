@@ -9,6 +9,74 @@ use serde_json::json;
 use super::world::{World, git, test_session, transcript};
 
 #[tokio::test]
+async fn without_a_remote_everything_goes_in_the_bundle() {
+    let world = World::new().await;
+    let path = world.workspace.worktree_path.clone().unwrap();
+    let repo = world.desktop.home.join("demo");
+    git(&world.desktop.home, &repo, &["remote", "remove", "origin"]);
+    let head = world.commit(&world.desktop, &path, "local.txt");
+    std::fs::write(Path::new(&path).join("dirty.txt"), "x").unwrap();
+    let there = world.send().await.worktree_path.unwrap();
+    let count =
+        |home: &Path, dir: &str| git(home, Path::new(dir), &["rev-list", "--count", "HEAD"]);
+    assert_eq!(
+        count(&world.vm.home, &there),
+        count(&world.desktop.home, &path)
+    );
+    assert_eq!(
+        git(&world.vm.home, Path::new(&there), &["rev-parse", "HEAD"]),
+        head
+    );
+    assert!(Path::new(&there).join("dirty.txt").is_file());
+    let made_there = world.commit(&world.vm, &there, "cloud.txt");
+    world.pull(2).await;
+    let here = git(
+        &world.desktop.home,
+        Path::new(&path),
+        &["rev-parse", "HEAD"],
+    );
+    assert_eq!(here, made_there);
+}
+
+#[tokio::test]
+async fn a_remote_that_was_pushed_over_and_collected_is_made_up_for_by_the_bundle() {
+    let world = World::new().await;
+    let path = world.workspace.worktree_path.clone().unwrap();
+    let bare = world.dir.path().join("remotes/octo/demo.git");
+    let home = &world.desktop.home;
+    let head = world.commit(&world.desktop, &path, "local.txt");
+    // The remote's branch becomes one that shares nothing with this one.
+    git(
+        home,
+        &world.desktop.home.join("demo"),
+        &["checkout", "-q", "--orphan", "other"],
+    );
+    git(
+        home,
+        &world.desktop.home.join("demo"),
+        &["commit", "-qm", "other"],
+    );
+    let url = bare.to_str().unwrap();
+    git(
+        home,
+        &world.desktop.home.join("demo"),
+        &["push", "-q", "-f", url, "other:main"],
+    );
+    git(home, &bare, &["reflog", "expire", "--expire=now", "--all"]);
+    git(home, &bare, &["gc", "-q", "--prune=now"]);
+    let there = world.send().await.worktree_path.unwrap();
+    assert_eq!(
+        git(&world.vm.home, Path::new(&there), &["rev-parse", "HEAD"]),
+        head
+    );
+    git(
+        &world.vm.home,
+        Path::new(&there),
+        &["fsck", "--connectivity-only"],
+    );
+}
+
+#[tokio::test]
 async fn a_workspace_goes_and_comes_back_with_commits_journal_and_transcripts() {
     let world = World::new().await;
     let local_path = world.workspace.worktree_path.clone().unwrap();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ff_protocol::HandoffId;
 use ff_protocol::handoff::{Export, Manifest, Receive};
 use ff_protocol::workspace::{Owner, Workspace};
+use ff_testkit::states::{Here, Shell};
 
 use crate::config::{CoreConfig, Side};
 use crate::core::Core;
@@ -79,6 +80,11 @@ pub(super) async fn machine(dir: &Path, name: &str, side: Side) -> Machine {
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::with("echo hello > README; git add -A; git commit -qm first").await
+    }
+
+    /// With a repository that a piece of `bash` fills.
+    pub(super) async fn with(script: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let desktop = machine(dir.path(), "desktop", Side::Desktop).await;
         let vm = machine(dir.path(), "vm", Side::Cloud).await;
@@ -96,9 +102,11 @@ impl World {
             &repo,
             &["init", "--quiet", "--initial-branch=main"],
         );
-        std::fs::write(repo.join("README"), "hello\n").unwrap();
-        git(&desktop.home, &repo, &["add", "-A"]);
-        git(&desktop.home, &repo, &["commit", "--quiet", "-m", "first"]);
+        let here = Here {
+            home: desktop.home.clone(),
+            dir: repo.clone(),
+        };
+        here.run(script).unwrap();
         git(
             &desktop.home,
             &repo,
@@ -120,6 +128,15 @@ impl World {
             desktop,
             vm,
             workspace,
+        }
+    }
+
+    /// The workspace's directory on a machine.
+    pub(super) async fn place(&self, machine: &Machine) -> Here {
+        let workspace = machine.core.workspace(&self.workspace.id).await.unwrap();
+        Here {
+            home: machine.home.clone(),
+            dir: workspace.worktree_path.unwrap().into(),
         }
     }
 

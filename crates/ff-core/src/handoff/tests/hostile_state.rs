@@ -1,0 +1,148 @@
+//! What the other side put into a repository does not run here.
+
+use ff_testkit::states::Shell;
+
+use super::world::World;
+
+/// Sets every trap that a repository has; each would make a file in `$1`.
+const TRAPS: &str = r#"
+set -e
+trap_in() { printf '#!/bin/sh\ntouch %s/%s\ncat\n' "$TRAPS" "$1" > "$TRAPS/run-$1"; chmod +x "$TRAPS/run-$1"; echo "$TRAPS/run-$1"; }
+mkdir -p "$TRAPS"
+git config core.fsmonitor "$(trap_in fsmonitor)"
+git config remote.origin.uploadpack "$(trap_in uploadpack)"
+git config remote.evil.url "ext::$(trap_in ext)"
+git config remote.evil.fetch '+refs/heads/*:refs/heads/*'
+git config filter.evil.clean "$(trap_in clean)"
+git config filter.evil.smudge "$(trap_in smudge)"
+git config filter.evil.process "$(trap_in process)"
+git config core.sshCommand "$(trap_in ssh)"
+git config core.pager "$(trap_in pager)"
+git config credential.helper "$(trap_in helper)"
+git config diff.external "$(trap_in diff)"
+hooks=$(git rev-parse --git-path hooks)
+mkdir -p "$hooks" .husky
+for hook in post-checkout pre-commit post-merge reference-transaction post-index-change; do
+  cp "$(trap_in $hook)" "$hooks/$hook"
+done
+echo '* filter=evil' > .gitattributes
+echo "$(trap_in husky)" > .husky/post-checkout
+printf '{"scripts": {"setup": "%s", "run": "%s"}}' "$(trap_in setup)" "$(trap_in run)" > factory-factory.json
+"#;
+
+fn traps(dir: &std::path::Path, place: &impl Shell) -> std::path::PathBuf {
+    let traps = dir.join("traps");
+    let script = format!("TRAPS={}\n{TRAPS}", traps.display());
+    place.run(&script).unwrap();
+    traps
+}
+
+/// Traps that went off.
+fn sprung(traps: &std::path::Path) -> Vec<String> {
+    let names = std::fs::read_dir(traps).unwrap();
+    let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut sprung: Vec<_> = names.filter(|name| !name.starts_with("run-")).collect();
+    sprung.sort();
+    sprung
+}
+
+#[tokio::test]
+async fn bad_input_handoff_5_what_a_hostile_vm_carried_runs_nothing_on_the_desktop() {
+    let world = World::new().await;
+    let there = world.send().await;
+    let in_vm = world.place(&world.vm).await;
+    let here = world.place(&world.desktop).await;
+    let traps = traps(world.dir.path(), &in_vm);
+    let before = here.run("git config --local --list | sort").unwrap();
+    in_vm
+        .run("echo changed >> README; git -c core.fsmonitor=false -c core.hooksPath=/dev/null add -A")
+        .unwrap();
+    // What the VM does to itself is its own affair.
+    for name in sprung(&traps) {
+        std::fs::remove_file(traps.join(name)).unwrap();
+    }
+    world.pull(there.epoch).await;
+    let core = &world.desktop.core;
+    core.workspace(&world.workspace.id).await.unwrap();
+    // Export reads the VM's own repository, with the VM's own settings.
+    let theirs = ["clean", "process"];
+    let ran: Vec<_> = sprung(&traps)
+        .into_iter()
+        .filter(|name| !theirs.contains(&name.as_str()))
+        .collect();
+    assert_eq!(ran, [""; 0]);
+    for name in sprung(&traps) {
+        std::fs::remove_file(traps.join(name)).unwrap();
+    }
+    here.run("git status; git diff; git log -1; git checkout -q -b mine; git add -A; git -c user.name=A -c user.email=a@example.test commit -qm mine")
+        .unwrap();
+    assert_eq!(sprung(&traps), [""; 0], "the user's own git ran something");
+    let after = here.run("git config --local --list | sort").unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&after),
+        String::from_utf8_lossy(&before)
+    );
+}
+
+#[tokio::test]
+async fn bad_input_handoff_8_a_hostile_repository_runs_nothing_in_the_vm() {
+    let world = World::new().await;
+    let here = world.place(&world.desktop).await;
+    let traps = traps(world.dir.path(), &here);
+    here.run(
+        "echo x >> README; git -c core.fsmonitor=false -c core.hooksPath=/dev/null add README",
+    )
+    .unwrap();
+    for name in sprung(&traps) {
+        std::fs::remove_file(traps.join(name)).unwrap();
+    }
+    world.send().await;
+    let in_vm = world.place(&world.vm).await;
+    in_vm.run("git status; git diff --no-ext-diff").unwrap();
+    let settings = in_vm.run("git config --local --list").unwrap();
+    let settings = String::from_utf8(settings).unwrap();
+    assert!(!settings.contains("run-"), "{settings}");
+    let ran: Vec<_> = sprung(&traps)
+        .into_iter()
+        .filter(|name| !["clean", "process"].contains(&name.as_str()))
+        .collect();
+    assert_eq!(ran, [""; 0]);
+}
+
+#[tokio::test]
+async fn secrets_of_the_repository_stay_and_are_named() {
+    let world = World::new().await;
+    let here = world.place(&world.desktop).await;
+    here.run(
+        "git remote set-url origin https://me:t0ken-a@github.com/octo/demo.git
+         git remote add fork https://t0ken-b@example.test/o/fork.git?key=t0ken-c
+         git config http.https://example.test/.extraHeader 'Authorization: t0ken-d'
+         git config credential.https://example.test.helper '!echo t0ken-e'
+         git config url.https://t0ken-f@example.test/.insteadOf example:
+         echo t0ken-g > .env; echo .env >> .git/info/exclude || echo .env >> $(git rev-parse --git-path info/exclude)",
+    )
+    .unwrap();
+    let out = world.desktop.core.handoff_begin_send(&world.workspace.id);
+    let out = out.await.unwrap();
+    let notes = out.warnings.join("\n");
+    for named in [
+        "remote `origin`",
+        "remote `fork`",
+        "http.https://example.test/.extraheader",
+        "credential.https://example.test.helper",
+        "url.https://example.test/.insteadof",
+        ".env",
+    ] {
+        assert!(notes.contains(named), "{named} is not in {notes}");
+    }
+    assert!(!notes.contains("t0ken"), "{notes}");
+    world.send().await;
+    for dir in ["vm", "desktop/data"] {
+        let found = std::process::Command::new("grep")
+            .args(["-rla", "t0ken", "--", dir])
+            .current_dir(world.dir.path())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "");
+    }
+}

@@ -1,0 +1,51 @@
+//! Where a piece of `bash` runs.
+
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+/// A directory in which pieces of `bash` are run.
+pub trait Shell {
+    /// Runs a piece and returns what it printed.
+    ///
+    /// # Errors
+    /// It ended with another code than 0.
+    fn run(&self, script: &str) -> Result<Vec<u8>>;
+}
+
+/// A directory of this machine, for a user with this home.
+#[derive(Debug, Clone)]
+pub struct Here {
+    /// The user's home.
+    pub home: PathBuf,
+    /// The directory.
+    pub dir: PathBuf,
+}
+
+impl Shell for Here {
+    fn run(&self, script: &str) -> Result<Vec<u8>> {
+        let output = Command::new("bash")
+            .args(["-c", script])
+            .current_dir(&self.dir)
+            .env("HOME", &self.home)
+            .env("LC_ALL", "C")
+            .env("GIT_EDITOR", "true")
+            .stdin(Stdio::null())
+            .output()
+            .context("cannot run bash")?;
+        checked(script, output)
+    }
+}
+
+/// What a piece printed, if it went well.
+pub(crate) fn checked(script: &str, output: Output) -> Result<Vec<u8>> {
+    ensure!(
+        output.status.success(),
+        "{}: {}{}\n{script}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(output.stdout)
+}
