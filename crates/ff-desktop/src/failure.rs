@@ -197,8 +197,10 @@ pub fn exit_of(code: ErrorCode) -> Exit {
         | C::Conflict
         | C::AmbiguousUser
         | C::NotOwner
+        | C::Contested
         | C::HandoffActive
         | C::TurnActive
+        | C::RatchetActive
         | C::DirtyTree
         | C::GitIndexLocked
         | C::LoginRequired
@@ -244,7 +246,8 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::LimitReached if asked.command.starts_with("ff terminal") => "ff terminal list".into(),
         C::LimitReached => "ff workspace list".into(),
         C::NotOwner | C::Conflict => format!("ff workspace show {workspace}"),
-        C::TurnActive => format!("ff session list {workspace}"),
+        C::Contested => format!("ff workspace reclaim {workspace}"),
+        C::TurnActive | C::RatchetActive => format!("ff session list {workspace}"),
         C::DirtyTree => format!("commit or stash the changes, then: {again}"),
         C::LoginRequired if asked.command.starts_with("ff pr") => "gh auth login".into(),
         C::LoginRequired => "ff cloud setup".into(),

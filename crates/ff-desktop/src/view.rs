@@ -1,10 +1,13 @@
 //! Workspaces as `ff` shows them, from both sides' rows.
 
+use std::path::PathBuf;
+
+use ff_core::handoff::Kept;
 use ff_protocol::derived::RatchetState;
 use ff_protocol::pull_request::PullRequestStatus;
 use ff_protocol::session::Session;
 use ff_protocol::workspace::{Location, Owner, PullRequest, Ratchet, WorkspaceStatus};
-use ff_protocol::{HandoffId, VmId, WorkspaceId};
+use ff_protocol::{HandoffId, Timestamp, VmId, WorkspaceId};
 use serde::Serialize;
 
 use crate::find::Known;
@@ -42,6 +45,9 @@ pub struct WorkspaceView {
     /// Its worktree, while it is on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree_path: Option<String>,
+    /// The copy that stayed on this machine when it left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptView>,
     /// The VM that holds it, while it is in the cloud.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vm_id: Option<VmId>,
@@ -54,6 +60,33 @@ pub struct WorkspaceView {
     /// What the ratchet makes of the pull request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratchet_state: Option<RatchetState>,
+}
+
+/// A copy that stayed on this machine.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptView {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Until when it stays, if nobody changes it; absent while the other side has not converged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Whether it was changed since.
+    pub edited: bool,
+}
+
+impl KeptView {
+    fn text(&self) -> String {
+        let until = self
+            .until
+            .map(|at| format!(", until {}", at.format("%Y-%m-%d")))
+            .unwrap_or_default();
+        let edited = match self.edited {
+            true => ", changed since",
+            false => "",
+        };
+        format!("{}{edited}{until}", self.path.display())
+    }
 }
 
 impl WorkspaceView {
@@ -77,6 +110,7 @@ impl WorkspaceView {
             worktree_path: local
                 .filter(|_| location == Location::Desktop)
                 .and_then(|w| w.worktree_path.clone()),
+            kept: None,
             vm_id: cloud
                 .filter(|_| location == Location::Cloud)
                 .map(|c| c.vm_id.clone()),
@@ -87,6 +121,16 @@ impl WorkspaceView {
             epoch,
             location,
         }
+    }
+
+    /// The same with the copy that stayed on this machine.
+    pub fn with_kept(self, kept: Option<Kept>) -> Self {
+        let kept = kept.map(|kept| KeptView {
+            path: kept.path,
+            until: kept.kept_until,
+            edited: kept.edited,
+        });
+        Self { kept, ..self }
     }
 
     /// The same with what the side that holds the workspace knows of its pull request.
@@ -120,6 +164,7 @@ impl WorkspaceView {
             ("branch", self.branch_name.clone()),
             ("project", self.project_name.clone()),
             ("path", self.worktree_path.clone()),
+            ("kept copy", self.kept.as_ref().map(KeptView::text)),
             ("vm", self.vm_id.as_ref().map(ToString::to_string)),
             ("pull request", pr.map(pull_request)),
             (

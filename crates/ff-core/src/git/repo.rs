@@ -183,12 +183,27 @@ impl Git {
     /// Takes a worktree off its branch, so that the branch is free, and keeps a commit under a
     /// private ref.
     pub async fn detach(&self, dir: &Path, private_ref: &str, commit: &str) -> Result<()> {
+        self.keep(dir, private_ref, commit).await?;
+        let Some(head) = self.commit(dir, "HEAD").await? else {
+            return Ok(());
+        };
+        // A checkout would refuse while a merge is half-way; this leaves index and files alone.
         self.command(dir)
-            .args(["update-ref", private_ref, commit])
+            .durable()
+            .args(["update-ref", "--no-deref", "HEAD", &head])
             .done()
-            .await?;
+            .await
+    }
+
+    /// Puts a worktree on a branch, which then points to what is checked out there: the opposite
+    /// of [`Git::detach`]. Index and files stay as they are.
+    pub async fn attach(&self, dir: &Path, branch: &str) -> Result<()> {
+        let name = format!("refs/heads/{branch}");
+        if let Some(head) = self.commit(dir, "HEAD").await? {
+            self.keep(dir, &name, &head).await?;
+        }
         self.command(dir)
-            .args(["checkout", "--quiet", "--detach"])
+            .args(["symbolic-ref", "HEAD", &name])
             .done()
             .await
     }

@@ -9,7 +9,11 @@
 //! - each worktree is locked, so that `worktree prune` in another one does not forget it while its
 //!   directory is out of reach: its `HEAD` and index hold objects, too.
 
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
 
 use super::Git;
 use crate::error::Result;
@@ -116,6 +120,55 @@ impl Git {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Moves a worktree to another place in the same file system, with all that is in it.
+    pub(crate) async fn move_worktree(&self, repo: &Path, from: &Path, to: &Path) -> Result<()> {
+        // A second --force also moves one that is locked, as ours are.
+        let args = ["worktree", "move", "--force", "--force", "--"].map(std::ffi::OsStr::new);
+        self.command(repo)
+            .args(args.into_iter().chain([from.as_os_str(), to.as_os_str()]))
+            .done()
+            .await
+    }
+
+    /// A digest of what is checked out in a worktree and what differs from it: `HEAD`, what
+    /// `status` says, and size and time of each file it names. Equal digests: nobody was there.
+    pub(crate) async fn look(&self, dir: &Path) -> Result<String> {
+        let args = [
+            "status",
+            "--porcelain=v2",
+            "--branch",
+            "-z",
+            "--untracked-files=all",
+        ];
+        let output = self.command(dir).args(args).output().await?;
+        let mut digest = Sha256::new();
+        for field in output.stdout.split(|byte| *byte == 0) {
+            // Its name and how it stands to its upstream may change without an edit.
+            if !field.starts_with(b"# ") || field.starts_with(b"# branch.oid") {
+                digest.update(field);
+                digest.update([0]);
+            }
+            let skipped = match field.first() {
+                Some(b'1') => 8,
+                Some(b'2') => 9,
+                Some(b'u') => 10,
+                Some(b'?') => 1,
+                _ => continue,
+            };
+            let name = field.splitn(skipped + 1, |byte| *byte == b' ').last();
+            let path = dir.join(std::ffi::OsStr::from_bytes(name.unwrap_or_default()));
+            if let Ok(meta) = path.symlink_metadata() {
+                digest.update(format!(
+                    "{} {} {}",
+                    meta.len(),
+                    meta.mtime(),
+                    meta.mtime_nsec()
+                ));
+            }
+        }
+        Ok(hex::encode(digest.finalize()))
     }
 
     /// The worktrees of a repository, its main one first.

@@ -8,13 +8,14 @@ use ff_protocol::handoff::{BUNDLE_FORMAT, Manifest};
 use ff_protocol::session::JournalEntry;
 use ff_protocol::{ErrorCode, HandoffId, SessionId};
 
+use super::conversation::{CONVERSATION, LARGEST};
 use super::spool::{JOURNAL, REPO, Spool, TRANSCRIPTS};
 use crate::error::{Error, IoContext, Result};
 use crate::session::check_word;
 use crate::session::transcript::is_conversation_id;
 
 /// Longest line of a journal, in bytes: the CLI's longest line and what we put around it.
-const LONGEST_LINE: u64 = 20 << 20;
+pub(super) const LONGEST_LINE: u64 = 20 << 20;
 /// Largest journal, in bytes; it is held in memory while it is written.
 const LARGEST_JOURNAL: u64 = 512 << 20;
 /// Longest name of a file in a path, in bytes.
@@ -49,7 +50,12 @@ pub(super) fn check_manifest(manifest: &Manifest, id: &HandoffId, epoch: u64) ->
     for part in &manifest.parts {
         let known = match part.name.strip_prefix(TRANSCRIPTS) {
             Some(name) => is_transcript_name(name, manifest),
-            None => part.name == REPO || (part.name == JOURNAL && part.size <= LARGEST_JOURNAL),
+            None => match part.name.as_str() {
+                REPO => true,
+                JOURNAL => part.size <= LARGEST_JOURNAL,
+                CONVERSATION => part.size <= LARGEST,
+                _ => false,
+            },
         };
         if !known || !names.insert(part.name.as_str()) {
             return Err(invalid(&format!(

@@ -7,10 +7,12 @@ use ff_protocol::workspace::{Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId};
 
 use super::arrival::read_journal;
-use super::incoming_ref;
+use super::fault::{Point, reach};
 use super::send::committed_too_early;
 use super::spool::{Spool, TRANSCRIPTS, sync_dir};
+use super::{incoming_ref, retained_ref};
 use crate::clock;
+use crate::config::Side;
 use crate::core::{Core, private_dir};
 use crate::error::{Error, IoContext, Result};
 use crate::project::{remove_dir, utf8};
@@ -68,6 +70,14 @@ impl Core {
         {
             self.drop_unused_clone(&project).await?;
         }
+        if committed && record.role == Role::Receiver && self.config().side == Side::Cloud {
+            // What waited for its turn there goes on here; nothing else starts by itself.
+            if let Err(error) = self.sessions().go_on_in(&record.workspace_id).await {
+                tracing::warn!(%error, "messages that came with a workspace go on waiting");
+            }
+        }
+        self.lanes().forget(&record.id);
+        reach(Point::Ended);
         Spool::of(&self.config().data_dir, &record.id).remove()
     }
 
@@ -85,12 +95,14 @@ impl Core {
         self.git()
             .check_out_at(&dir, &git.branch, &git.head)
             .await?;
+        reach(Point::CheckedOut);
         if let Some(upstream) = &git.upstream {
             self.git().set_upstream(&dir, &git.branch, upstream).await?;
         }
         let spool = Spool::of(&self.config().data_dir, &record.id);
         let transcripts = transcript::transcript_dir(&self.config().home, &dir);
         place_transcripts(&spool, manifest, &transcripts).await?;
+        reach(Point::Transcribed);
         let workspace = Workspace {
             status: WorkspaceStatus::Ready,
             worktree_path: Some(utf8(&dir)?),
@@ -103,19 +115,26 @@ impl Core {
             ..manifest.workspace.clone()
         };
         let entries = read_journal(&spool, manifest)?;
-        self.git()
-            .delete_ref(repo, &incoming_ref(&record.id))
-            .await?;
-        let sessions = &manifest.sessions;
+        let count = entries.len() as u64;
+        let items = self.read_conversation(&spool, manifest, count).await?;
+        let retained = retained_ref(&record.workspace_id);
+        for private in [incoming_ref(&record.id), retained] {
+            self.git().delete_ref(repo, &private).await?;
+        }
+        reach(Point::RefsGone);
+        let said = (&*manifest.sessions, &*entries, &*items);
         self.store()
-            .take_in(&record.id, &project, &workspace, sessions, &entries)
-            .await
+            .take_in(&record.id, &project, &workspace, said)
+            .await?;
+        reach(Point::TakenIn);
+        Ok(())
     }
 
     async fn receiver_abort(&self, record: &HandoffRecord) -> Result<()> {
         let (id, workspace) = (&record.id, &record.workspace_id);
         let store = self.store();
         store.release_workspace(workspace, id, None).await?;
+        reach(Point::GivenUp);
         let Some(project) = store.project(&record.project_id).await? else {
             return Ok(());
         };

@@ -34,9 +34,20 @@ impl Core {
             let detail = format!("branch {branch} is checked out in {}", other.display());
             return refused(detail, "check out another branch there first");
         }
-        if dir.is_dir() && !self.git().changes(&dir).await?.is_empty() {
-            let detail = format!("the copy that stayed in {} has changes", dir.display());
-            return refused(detail, "commit them on another branch, or discard them");
+        let changed = match self.store().retained(id).await? {
+            _ if !dir.is_dir() => false,
+            Some(copy) => self.is_edited(&copy, &dir).await?,
+            None => !self.git().changes(&dir).await?.is_empty(),
+        };
+        if changed {
+            let detail = format!(
+                "the copy that stayed in {} was changed since the workspace left",
+                dir.display()
+            );
+            return refused(
+                detail,
+                "keep both, the changed copy as a workspace of its own: `ff pull --keep-both`",
+            );
         }
         let Some(head) = head else { return Ok(()) };
         self.check_commits(id, repo, &dir, branch, head).await?;

@@ -8,21 +8,25 @@ use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 
 use super::Outgoing;
+use super::fault::{Point, reach};
 use super::spool::Spool;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::git::Remote;
-use crate::store::{HandoffRecord, Role};
+use crate::store::{HandoffRecord, Retained, Role};
 use crate::workspace::ensure_owned;
+
+/// Workflow of the ratchet's sessions.
+const RATCHET: &str = "ratchet";
 
 impl Core {
     /// Checks that a workspace can leave this desktop and marks it as moving, durably. An earlier
-    /// unfinished send is taken up under its id.
+    /// unfinished send is taken up under its id. Turns that run are cut if `interrupt`.
     ///
     /// # Errors
-    /// `not_owner`, `turn_active`, `dirty_tree`, `conflict` (a merge half-way, a detached
-    /// `HEAD`), `invalid` (a remote no VM can clone).
-    pub async fn handoff_begin_send(&self, id: &WorkspaceId) -> Result<Outgoing> {
+    /// `not_owner`, `ratchet_active`, `turn_active`, `dirty_tree`, `conflict` (a merge half-way, a
+    /// detached `HEAD`), `invalid` (a remote no VM can clone).
+    pub async fn handoff_begin_send(&self, id: &WorkspaceId, interrupt: bool) -> Result<Outgoing> {
         let earlier = self.unfinished_of(id, Role::Sender).await?;
         let workspace = match &earlier {
             Some(_) => self.workspace(id).await?,
@@ -30,6 +34,7 @@ impl Core {
         };
         let project = self.known_project(&workspace.project_id).await?;
         let dir = worktree(&workspace)?;
+        self.check_sessions(&workspace, interrupt).await?;
         let branch = self.check_can_leave(&workspace, &dir).await?;
         let Some(url) = self.git().remote_url(&dir).await? else {
             let detail = "the repository has no remote for the VM to clone from";
@@ -78,13 +83,16 @@ impl Core {
         let workspace = record.workspace_id.clone();
         self.in_turn(&workspace, async move {
             let record = core.open_handoff(&record.id, Role::Sender).await?;
-            core.spool(&record, Owner::Cloud, &have).await
+            match core.still_spooled(&record).await? {
+                Some(manifest) => Ok(manifest),
+                None => core.spool(&record, Owner::Cloud, &have).await,
+            }
         })
         .await
     }
 
     /// Checks, marks and spools in one step: a workspace leaves a VM. The same id again gives
-    /// the same manifest.
+    /// the same manifest, while the workspace is what was spooled.
     ///
     /// # Errors
     /// As [`Core::handoff_begin_send`]; `conflict` when the epoch is not the workspace's.
@@ -97,10 +105,11 @@ impl Core {
     }
 
     async fn export(&self, id: &HandoffId, export: &Export) -> Result<Manifest> {
-        self.end_others(&export.workspace_id, id, export.epoch)
+        self.end_others(&export.workspace_id, id, (export.epoch, true))
             .await?;
         if let Some(record) = self.store().handoff(id).await?
-            && let Some(manifest) = record.manifest
+            && record.committed.is_none()
+            && let Some(manifest) = self.still_spooled(&record).await?
         {
             return Ok(manifest);
         }
@@ -115,11 +124,32 @@ impl Core {
             );
             return Err(Error::refused(ErrorCode::Conflict, detail));
         }
+        self.check_sessions(&workspace, export.interrupt).await?;
         self.check_can_leave(&workspace, &worktree(&workspace)?)
             .await?;
         self.leave(&workspace, id, workspace.epoch + 1).await?;
         let record = self.open_handoff(id, Role::Sender).await?;
         self.spool(&record, export.to.clone(), &export.have).await
+    }
+
+    /// What was spooled before, if it is whole and still what the workspace is: making it twice
+    /// gives other bytes.
+    async fn still_spooled(&self, record: &HandoffRecord) -> Result<Option<Manifest>> {
+        let Some(manifest) = &record.manifest else {
+            return Ok(None);
+        };
+        let spool = Spool::of(&self.config().data_dir, &record.id);
+        for part in &manifest.parts {
+            let there = std::fs::metadata(spool.part(&part.sha256)?).map(|meta| meta.len());
+            if there.ok() != Some(part.size) {
+                return Ok(None);
+            }
+        }
+        match self.handoff_unchanged(&record.id).await {
+            Ok(()) => Ok(Some(manifest.clone())),
+            Err(error) if error.code() == ErrorCode::Conflict => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Path of a spooled part.
@@ -146,6 +176,7 @@ impl Core {
         let record = self.open_handoff(id, Role::Sender).await?;
         let workspace = self.workspace(&record.workspace_id).await?;
         let dir = worktree(&workspace)?;
+        self.check_sessions(&workspace, false).await?;
         let spooled = record.manifest.map(|manifest| manifest.git.head);
         if self.git().commit(&dir, "HEAD").await? == spooled
             && self.git().changes(&dir).await?.is_empty()
@@ -176,9 +207,10 @@ impl Core {
         if !begun {
             return Err(already_moving(workspace));
         }
-        self.sessions().stop_workspace(&workspace.id).await?;
-        self.run_script_end(&workspace.id).await?;
-        self.terminals().close_workspace(&workspace.id).await
+        reach(Point::Marked);
+        self.end_all(&workspace.id).await?;
+        reach(Point::Quiet);
+        Ok(())
     }
 
     pub(super) async fn check_can_leave(
@@ -191,16 +223,6 @@ impl Core {
             let status = crate::workspace::state::name(workspace.status);
             let detail = format!("workspace {name} is {status}: only one that is READY can move");
             return Err(Error::refused(ErrorCode::Conflict, detail));
-        }
-        let sessions = self.store().sessions(&workspace.id).await?;
-        // The rows also tell of sessions that another process runs.
-        let busy = sessions
-            .iter()
-            .any(|session| session.activity != Activity::Idle);
-        if busy || self.sessions().workspace_busy(&workspace.id) {
-            let detail = format!("a session of workspace {name} is in the middle of a turn");
-            return Err(Error::refused(ErrorCode::TurnActive, detail)
-                .hint("wait for it, or stop it with `ff session interrupt`"));
         }
         if let Some(operation) = self.git().operation_in_progress(dir).await? {
             let detail = format!("a {operation} is half-way in workspace {name}");
@@ -228,6 +250,34 @@ impl Core {
         })
     }
 
+    /// Checks that no session keeps a workspace from leaving: a live one of the ratchet always does,
+    /// another one while its turn runs, unless that may be interrupted. Rows also tell of sessions
+    /// that other processes run; what they say of processes that are gone does not count.
+    async fn check_sessions(&self, workspace: &Workspace, interrupt: bool) -> Result<()> {
+        let name = &workspace.name;
+        let mut busy = self.sessions().workspace_busy(&workspace.id);
+        for session in self.store().sessions(&workspace.id).await? {
+            if !self.sessions().lives(&session).await? {
+                continue;
+            }
+            if session.workflow == RATCHET {
+                let detail = format!(
+                    "the ratchet works on workspace {name}, in session {}",
+                    session.id
+                );
+                return Err(Error::refused(ErrorCode::RatchetActive, detail)
+                    .hint("wait for it to end, or stop it with `ff session stop`"));
+            }
+            busy |= session.activity != Activity::Idle;
+        }
+        if busy && !interrupt {
+            let detail = format!("a session of workspace {name} is in the middle of a turn");
+            return Err(Error::refused(ErrorCode::TurnActive, detail)
+                .hint("wait for it, or interrupt it: `--interrupt`"));
+        }
+        Ok(())
+    }
+
     /// Frees what a sender holds; the copy stays, off its branch, when the workspace has left.
     pub(super) async fn sender_finish(
         &self,
@@ -243,6 +293,12 @@ impl Core {
             if let Ok(dir) = worktree(&workspace)
                 && self.git().current_branch(&dir).await?.is_some()
             {
+                let stays = self.staying(&workspace, &dir, record.epoch).await?;
+                if let Some(stays) = stays {
+                    let head = manifest.git.head.clone();
+                    self.store().retain(&Retained { head, ..stays }).await?;
+                }
+                reach(Point::Retained);
                 self.git()
                     .detach(
                         &dir,
@@ -251,10 +307,12 @@ impl Core {
                     )
                     .await?;
             }
+            reach(Point::Detached);
             let moved = Some((&manifest.to, record.epoch));
             self.store()
                 .release_workspace(&workspace.id, &record.id, moved)
                 .await?;
+            reach(Point::Released);
         } else {
             self.store()
                 .release_workspace(&workspace.id, &record.id, None)

@@ -44,6 +44,13 @@ impl<'a> Host<'a> {
                 let client = context.cloud()?.client;
                 Ok(Self::Engine(client.engine().clone(), Place::Cloud))
             }
+            Owner::Contested => {
+                let text = format!("two sides say that they own workspace {}", known.name());
+                Err(Failure::new(Exit::Refused, text)
+                    .hint("decide on the machine whose copy is to go on")
+                    .next(format!("ff workspace reclaim {}", known.id))
+                    .into())
+            }
             Owner::Desktop(id) if *id == me => Self::of_this_machine(context).await,
             Owner::Desktop(_) => {
                 let text = format!("workspace {} is on another machine ({owner})", known.name());

@@ -23,6 +23,7 @@ async fn pull_up_to_restore(world: &World, epoch: u64) -> Result<HandoffId, Erro
         to,
         epoch,
         have: incoming.have,
+        interrupt: false,
     };
     let manifest = world
         .vm
@@ -189,6 +190,7 @@ async fn an_abort_that_the_vm_missed_does_not_lock_the_workspace() {
         to,
         epoch: 2,
         have: incoming.have,
+        interrupt: false,
     };
     world
         .vm

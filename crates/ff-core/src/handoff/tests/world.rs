@@ -120,7 +120,7 @@ impl World {
         let out = self
             .desktop
             .core
-            .handoff_begin_send(&self.workspace.id)
+            .handoff_begin_send(&self.workspace.id, false)
             .await
             .unwrap();
         let receive = Receive {
@@ -175,6 +175,7 @@ impl World {
             to,
             epoch,
             have: incoming.have,
+            interrupt: false,
         };
         let manifest = self
             .vm

@@ -36,6 +36,7 @@ impl Driver {
                 let stopped = self.stop_without_process(close).await;
                 drop(reply.send(stopped.map(|()| self.stopped())));
             }
+            Command::Leave { reply } => drop(reply.send(Ok(self.session.clone()))),
             Command::Configure { change, reply } => {
                 let configured = self.configure_row(&change).await;
                 drop(reply.send(configured.map(|()| self.session.clone())));
@@ -71,6 +72,10 @@ impl Driver {
                 }
                 self.until_process_ends.push(reply);
                 self.begin_stop(cli);
+            }
+            Command::Leave { reply } => {
+                self.until_process_ends.push(reply);
+                self.begin_leave(cli);
             }
             Command::Configure { change, reply } => self.configure(cli, change, reply).await,
             Command::Answer { answer, reply } => {
