@@ -132,24 +132,15 @@ impl Git {
             .await
     }
 
-    /// A digest of what is checked out in a worktree and what differs from it: `HEAD`, what
-    /// `status` says, and size and time of each file it names. Equal digests: nobody was there.
+    /// A digest of what differs in a worktree from what is checked out: what `status` says, and size
+    /// and time of each file it names. Equal digests: nobody has edited anything.
     pub(crate) async fn look(&self, dir: &Path) -> Result<String> {
-        let args = [
-            "status",
-            "--porcelain=v2",
-            "--branch",
-            "-z",
-            "--untracked-files=all",
-        ];
+        let args = ["status", "--porcelain=v2", "-z", "--untracked-files=all"];
         let output = self.command(dir).args(args).output().await?;
         let mut digest = Sha256::new();
         for field in output.stdout.split(|byte| *byte == 0) {
-            // Its name and how it stands to its upstream may change without an edit.
-            if !field.starts_with(b"# ") || field.starts_with(b"# branch.oid") {
-                digest.update(field);
-                digest.update([0]);
-            }
+            digest.update(field);
+            digest.update([0]);
             let skipped = match field.first() {
                 Some(b'1') => 8,
                 Some(b'2') => 9,

@@ -36,7 +36,7 @@ impl Core {
         }
         let changed = match self.store().retained(id).await? {
             _ if !dir.is_dir() => false,
-            Some(copy) => self.is_edited(&copy, &dir).await?,
+            Some(copy) => self.has_edits(&copy, &dir).await?,
             None => !self.git().changes(&dir).await?.is_empty(),
         };
         if changed {

@@ -86,9 +86,15 @@ impl Core {
         }))
     }
 
-    /// Whether a copy was changed since its workspace left; what nobody could look at counts as
-    /// changed.
+    /// Whether a copy was changed since its workspace left, by an edit or a commit.
     pub(super) async fn is_edited(&self, copy: &Retained, dir: &Path) -> Result<bool> {
+        let head = self.git().commit(dir, "HEAD").await?;
+        Ok(head.as_ref() != Some(&copy.head) || self.has_edits(copy, dir).await?)
+    }
+
+    /// Whether files of a copy were edited since its workspace left; what nobody could look at
+    /// counts as edited.
+    pub(super) async fn has_edits(&self, copy: &Retained, dir: &Path) -> Result<bool> {
         let now = self.git().look(dir).await?;
         Ok(copy.look.as_ref() != Some(&now))
     }

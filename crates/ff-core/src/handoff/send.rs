@@ -20,13 +20,25 @@ use crate::workspace::ensure_owned;
 const RATCHET: &str = "ratchet";
 
 impl Core {
+    /// As [`Core::handoff_mark_send`], and ends what runs in the workspace.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn handoff_begin_send(&self, id: &WorkspaceId, interrupt: bool) -> Result<Outgoing> {
+        let outgoing = self.handoff_mark_send(id, interrupt).await?;
+        self.end_all(id).await?;
+        reach(Point::Quiet);
+        Ok(outgoing)
+    }
+
     /// Checks that a workspace can leave this desktop and marks it as moving, durably. An earlier
-    /// unfinished send is taken up under its id. Turns that run are cut if `interrupt`.
+    /// unfinished send is taken up under its id. What runs in it is to be ended next, by whoever
+    /// runs it; turns are cut then, if `interrupt`.
     ///
     /// # Errors
     /// `not_owner`, `ratchet_active`, `turn_active`, `dirty_tree`, `conflict` (a merge half-way, a
     /// detached `HEAD`), `invalid` (a remote no VM can clone).
-    pub async fn handoff_begin_send(&self, id: &WorkspaceId, interrupt: bool) -> Result<Outgoing> {
+    pub async fn handoff_mark_send(&self, id: &WorkspaceId, interrupt: bool) -> Result<Outgoing> {
         let earlier = self.unfinished_of(id, Role::Sender).await?;
         let workspace = match &earlier {
             Some(_) => self.workspace(id).await?,
@@ -54,7 +66,7 @@ impl Core {
         }
         let handoff_id = earlier.map_or_else(HandoffId::generate, |record| record.id);
         let epoch = workspace.epoch;
-        self.leave(&workspace, &handoff_id, epoch + 1).await?;
+        self.mark(&workspace, &handoff_id, epoch + 1).await?;
         let plan = Plan {
             workspace_id: workspace.id.clone(),
             workspace_name: workspace.name.clone(),
@@ -191,6 +203,13 @@ impl Core {
     }
 
     async fn leave(&self, workspace: &Workspace, id: &HandoffId, epoch: u64) -> Result<()> {
+        self.mark(workspace, id, epoch).await?;
+        self.end_all(&workspace.id).await?;
+        reach(Point::Quiet);
+        Ok(())
+    }
+
+    async fn mark(&self, workspace: &Workspace, id: &HandoffId, epoch: u64) -> Result<()> {
         let record = HandoffRecord {
             id: id.clone(),
             workspace_id: workspace.id.clone(),
@@ -208,8 +227,6 @@ impl Core {
             return Err(already_moving(workspace));
         }
         reach(Point::Marked);
-        self.end_all(&workspace.id).await?;
-        reach(Point::Quiet);
         Ok(())
     }
 

@@ -78,13 +78,13 @@ async fn one(context: &Context, text: &str, args: &SendWorkspace) -> anyhow::Res
     let step = context.progress.step("check the workspace");
     let begun = moving
         .core
-        .handoff_begin_send(&moving.known.id, args.interrupt)
+        .handoff_mark_send(&moving.known.id, args.interrupt)
         .await;
     let outgoing = match begun {
         Ok(outgoing) => outgoing,
         Err(error) => return Err(moving.not_begun(error.into()).await),
     };
-    rest_served(context, &moving.known).await?;
+    rest(&moving).await?;
     step.done();
     for warning in &outgoing.warnings {
         context.out.say(format!("note: {warning}"));
@@ -123,12 +123,14 @@ async fn ends_here(context: &Context, known: &Known, yes: bool) -> anyhow::Resul
     }
 }
 
-/// What runs in the `ff serve` of this machine ends there too, now that nothing begins any more.
-async fn rest_served(context: &Context, known: &Known) -> anyhow::Result<()> {
-    match Host::of_this_machine(context).await? {
-        Host::Engine(engine, _) => Ok(engine.rest(&known.id).await?),
-        Host::Here(_) => Ok(()),
+/// What runs in the workspace ends, now that nothing begins any more: first in the `ff serve` of
+/// this machine, in order, then whatever a process that is gone has left.
+async fn rest(moving: &Move<'_>) -> anyhow::Result<()> {
+    let id = &moving.known.id;
+    if let Host::Engine(engine, _) = Host::of_this_machine(moving.context).await? {
+        engine.rest(id).await?;
     }
+    Ok(moving.core.workspace_rest(id).await?)
 }
 
 /// Everything before the commit.

@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use ff_protocol::ErrorCode;
 use ff_protocol::handoff::{Arrived, Manifest, Part};
+use sha2::{Digest, Sha256};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::world::World;
@@ -17,8 +18,9 @@ const LARGE: usize = 1 << 20;
 async fn offered() -> (World, Outgoing, Manifest, Part) {
     let world = World::new().await;
     let path = world.workspace.worktree_path.clone().unwrap();
-    let noise: Vec<u8> = (0..LARGE as u32)
-        .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+    // It must not get smaller in the bundle.
+    let noise: Vec<u8> = (0..LARGE as u64 / 32)
+        .flat_map(|n| Sha256::digest(n.to_be_bytes()))
         .collect();
     std::fs::write(PathBuf::from(&path).join("large"), noise).unwrap();
     world.commit(&world.desktop, &path, "work.txt");
