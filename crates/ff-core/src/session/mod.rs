@@ -337,7 +337,7 @@ impl Sessions {
         let live = self.registry.list(Some(workspace));
         let leaving = live
             .iter()
-            .map(|(id, _)| self.to_live(workspace, id, |reply| Command::Leave { reply }));
+            .map(|(id, _)| self.to_live(id, |reply| Command::Leave { reply }));
         futures_util::future::try_join_all(leaving).await?;
         let gone = async {
             while !self.registry.list(Some(workspace)).is_empty() {

@@ -1,5 +1,6 @@
 //! What belongs to a workspace's sessions beside the journal, as it travels.
 
+use ff_protocol::session::MessageState;
 use ff_protocol::{ClientId, RequestId, SessionId, TerminalId, Timestamp, WorkspaceId};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
@@ -11,7 +12,6 @@ use serde_json::Value;
 use super::entity::{
     message, request, session, session_origin, terminal_session, workspace_init_output,
 };
-use super::messages::MessageState;
 use super::requests::{self, RequestRecord};
 use super::workspaces::signed;
 use super::{Store, text};

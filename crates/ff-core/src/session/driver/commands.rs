@@ -1,6 +1,6 @@
 //! Commands to a session, with and without a process.
 
-use ff_protocol::session::{EntryKind, TurnOutcome};
+use ff_protocol::session::{EntryKind, Stopped, TurnOutcome};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -36,7 +36,13 @@ impl Driver {
                 let stopped = self.stop_without_process(close).await;
                 drop(reply.send(stopped.map(|()| self.stopped())));
             }
-            Command::Leave { reply } => drop(reply.send(Ok(self.session.clone()))),
+            Command::Leave { reply } => {
+                let stopped = Stopped {
+                    session: self.session.clone(),
+                    taken_back: Vec::new(),
+                };
+                drop(reply.send(Ok(stopped)));
+            }
             Command::Configure { change, reply } => {
                 let configured = self.configure_row(&change).await;
                 drop(reply.send(configured.map(|()| self.session.clone())));

@@ -87,7 +87,7 @@ pub(super) enum Command {
     /// As [`Command::Stop`], but messages that wait go on waiting: the workspace leaves.
     Leave {
         /// Gets the session as it is then.
-        reply: Reply<Session>,
+        reply: Reply<Stopped>,
     },
     /// Change settings; answered once the CLI, if it runs, has taken them.
     Configure {
