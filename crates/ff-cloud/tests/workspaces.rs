@@ -12,11 +12,17 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 use axum::{Json, Router};
+use ff_protocol::derived::{CiObservation, RatchetState};
 use ff_protocol::project::Project;
-use ff_protocol::workspace::{InitReport, Owner, RenameWorkspace, Workspace};
+use ff_protocol::pull_request::PullRequestStatus;
+use ff_protocol::vm::VmState;
+use ff_protocol::workspace::{
+    InitReport, Owner, PrState, PullRequest, RenameWorkspace, Workspace, WorkspaceStatus,
+};
 use ff_protocol::{ErrorCode, ProjectId, WorkspaceId};
 use serde_json::{Value, json};
 use support::backend::Backend;
+use support::moving::{World, ids, manifest, problem, pull, send};
 use support::{Server, request};
 
 /// The engine in the VM: one project, and the workspaces it was told to make.
@@ -90,6 +96,25 @@ async fn rename(
     })
 }
 
+async fn pull_request(
+    State(engine): Shared,
+    Path(id): Path<WorkspaceId>,
+) -> Json<PullRequestStatus> {
+    let workspace = find(&engine, &id).unwrap();
+    Json(PullRequestStatus {
+        workspace_id: id,
+        branch_name: workspace.branch_name,
+        pr: PullRequest {
+            number: Some(7),
+            state: PrState::Open,
+            ..PullRequest::default()
+        },
+        ci_observation: CiObservation::NotFetched,
+        ratchet: workspace.ratchet,
+        ratchet_state: RatchetState::Idle,
+    })
+}
+
 async fn remove(State(engine): Shared, Path(id): Path<WorkspaceId>) -> StatusCode {
     match find(&engine, &id) {
         Some(_) => StatusCode::NO_CONTENT,
@@ -104,6 +129,7 @@ async fn world(backend: Backend) -> (Server, Arc<Engine>) {
         .route("/api/workspaces", post(create))
         .route("/api/workspaces/{w}", patch(rename).merge(delete(remove)))
         .route("/api/workspaces/{w}/init", get(init))
+        .route("/api/workspaces/{w}/pr/sync", post(pull_request))
         .route(
             "/api/projects/{p}",
             get(async |Path(id): Path<ProjectId>| Json(project(id))),
@@ -121,6 +147,8 @@ async fn mirrored(server: &Server) -> Vec<Value> {
 both_dbs! {
     the_mirror_follows_a_workspace_from_new_to_deleted
     what_the_vm_does_not_have_can_be_deleted
+    what_a_desktop_took_back_is_forgotten_without_its_vm
+    the_mirror_shows_the_life_and_the_pull_request_that_the_vm_told
 }
 
 async fn the_mirror_follows_a_workspace_from_new_to_deleted(backend: Backend) {
@@ -186,4 +214,62 @@ async fn what_the_vm_does_not_have_can_be_deleted(backend: Backend) {
     let path = format!("/api/workspaces/{}", made.body["id"].as_str().unwrap());
     assert_eq!(server.delete(&path).await.status, 404);
     assert!(mirrored(&server).await.is_empty());
+}
+
+async fn what_a_desktop_took_back_is_forgotten_without_its_vm(backend: Backend) {
+    let world = World::new(backend).await;
+    let (desktop, workspace) = ids();
+    world.sent(&send(&desktop, &workspace, 0)).await;
+    let back = pull(&desktop, &workspace, 1);
+    *world.engine.manifest.lock().unwrap() = Some(manifest(&back));
+    world.client.create_handoff(&back).await.unwrap();
+    world.client.commit(&back.id).await.unwrap();
+    let engine = world.client.engine();
+    let early = problem(engine.delete_workspace(&workspace).await);
+    assert_eq!(early.code, ErrorCode::HandoffActive);
+    world.client.finalize(&back.id).await.unwrap();
+    let stranger = world.online.client("somebody");
+    let refused = problem(stranger.engine().delete_workspace(&workspace).await);
+    assert_eq!(refused.code, ErrorCode::NotFound);
+    assert_eq!(world.client.workspaces().await.unwrap().len(), 1);
+
+    let vm = world.client.vms().await.unwrap().remove(0);
+    world.client.delete_vm(&vm.id).await.unwrap();
+    assert_eq!(
+        world.client.workspaces().await.unwrap().len(),
+        1,
+        "it is on the desktop"
+    );
+    engine.delete_workspace(&workspace).await.unwrap();
+    assert!(world.client.workspaces().await.unwrap().is_empty());
+    let again = problem(engine.delete_workspace(&workspace).await);
+    assert_eq!(again.code, ErrorCode::NotFound);
+    let vms = world.client.vms().await.unwrap();
+    assert!(vms.iter().all(|vm| vm.state != VmState::Running), "{vms:?}");
+}
+
+async fn the_mirror_shows_the_life_and_the_pull_request_that_the_vm_told(backend: Backend) {
+    let (server, _engine) = world(backend).await;
+    server.create_vm("test-user").await;
+    let body = json!({"projectId": ProjectId::generate(), "name": "It"});
+    let made = server.post("/api/workspaces?userId=test-user", body).await;
+    let row = mirrored(&server).await.remove(0);
+    assert_eq!(row["status"], json!(WorkspaceStatus::New));
+    assert_eq!(row["pr"]["state"], "NONE");
+    let path = format!("/api/workspaces/{}", made.body["id"].as_str().unwrap());
+    let synced = server.post(&format!("{path}/pr/sync"), json!({})).await;
+    assert_eq!(synced.status, 200);
+    let row = mirrored(&server).await.remove(0);
+    assert_eq!(
+        (&row["pr"]["number"], &row["pr"]["state"], &row["status"]),
+        (&json!(7), &json!("OPEN"), &json!("NEW"))
+    );
+    let shown = server.get(&path).await.body;
+    assert_eq!(shown["pr"], row["pr"]);
+
+    let moving = World::new(backend).await;
+    let (desktop, workspace) = ids();
+    moving.sent(&send(&desktop, &workspace, 0)).await;
+    let there = moving.client.workspace(&workspace).await.unwrap();
+    assert_eq!(there.status, Some(WorkspaceStatus::Ready));
 }

@@ -4,16 +4,16 @@ use std::net::IpAddr;
 
 use crate::failure::{Exit, Failure};
 
+const EXAMPLE: &str = "ff cloud connect http://localhost:3000";
+
 /// The address, if we may speak to it: without TLS only to this machine, because everything
 /// typed in a terminal passes over it.
 ///
 /// # Errors
 /// It is no address, or leads to another machine in the clear.
 pub fn acceptable(url: &str) -> Result<String, Failure> {
-    let example = "ff cloud connect http://localhost:3000";
     let Some((scheme, rest)) = url.split_once("://") else {
-        let text = format!("`{url}` is not the address of a server");
-        return Err(Failure::new(Exit::Refused, text).next(example));
+        return Err(no_address(url));
     };
     match scheme.to_ascii_lowercase().as_str() {
         "http" if is_loopback(host_of(rest)) => Ok(url.to_owned()),
@@ -23,18 +23,21 @@ pub fn acceptable(url: &str) -> Result<String, Failure> {
             );
             Err(Failure::new(Exit::Refused, text)
                 .hint("plain http is only for a server on this machine; reach another one through a tunnel, such as ssh -L 3000:localhost:3000 HOST")
-                .next(example))
+                .next(EXAMPLE))
         }
         "https" => Err(
             Failure::new(Exit::Refused, "this version of ff does not speak https yet")
                 .hint("reach the server through a tunnel, such as ssh -L 3000:localhost:3000 HOST")
-                .next(example),
+                .next(EXAMPLE),
         ),
-        other => {
-            let text = format!("`{other}` is not a way to reach a cloud server");
-            Err(Failure::new(Exit::Refused, text).next(example))
-        }
+        _ => Err(no_address(url)),
     }
+}
+
+/// The error of a text that is no address of a server.
+pub fn no_address(url: &str) -> Failure {
+    let text = format!("`{url}` is not the address of a server");
+    Failure::new(Exit::Usage, text).next(EXAMPLE)
 }
 
 /// The host of what follows `://`: without user, port and path.
@@ -68,20 +71,20 @@ mod tests {
         ] {
             assert!(acceptable(url).is_ok(), "{url} was refused");
         }
-        for url in [
-            "http://example.test",
-            "http://localhost.example.test",
-            "http://localhost@example.test",
-            "http://example.test#@localhost",
-            r"http://example.test\@localhost",
-            "http://10.0.0.1",
-            "https://localhost",
-            "ftp://localhost",
-            "localhost:3000",
-            "",
+        for (url, exit) in [
+            ("http://example.test", Exit::Refused),
+            ("http://localhost.example.test", Exit::Refused),
+            ("http://localhost@example.test", Exit::Refused),
+            ("http://example.test#@localhost", Exit::Refused),
+            (r"http://example.test\@localhost", Exit::Refused),
+            ("http://10.0.0.1", Exit::Refused),
+            ("https://localhost", Exit::Refused),
+            ("ftp://localhost", Exit::Usage),
+            ("localhost:3000", Exit::Usage),
+            ("", Exit::Usage),
         ] {
             let failure = acceptable(url).expect_err(url);
-            assert_eq!(failure.exit, Exit::Refused);
+            assert_eq!(failure.exit, exit, "{url}");
             assert!(failure.next.is_some());
         }
     }

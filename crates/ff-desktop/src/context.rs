@@ -164,7 +164,11 @@ impl Context {
         let Some(settings) = self.settings.cloud()? else {
             return Ok(None);
         };
-        let url = acceptable(&settings.url)?;
+        // No fault of the command line: the settings were written by hand.
+        let url = acceptable(&settings.url).map_err(|failure| Failure {
+            exit: Exit::Refused,
+            ..failure
+        })?;
         let client = CloudClient::new(&url, Auth::User(settings.user_id.clone()))?;
         Ok(Some(Connection { client, settings }))
     }

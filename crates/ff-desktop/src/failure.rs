@@ -142,7 +142,7 @@ fn failure_of(cause: &(dyn std::error::Error + 'static), asked: &Asked) -> Optio
         return Some(of_client(error, asked));
     }
     let invalid = cause.downcast_ref::<InvalidId>()?;
-    Some(Failure::new(Exit::Usage, invalid.to_string()).next("ff workspace list"))
+    Some(Failure::new(Exit::Usage, invalid.to_string()).next(help_of(&asked.command)))
 }
 
 fn of_client(error: &ClientError, asked: &Asked) -> Failure {
@@ -229,12 +229,16 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
     use ErrorCode as C;
     let workspace = asked.workspace.as_deref().unwrap_or("WORKSPACE");
     let again = asked.command.clone();
+    let is = |command: &str| {
+        let rest = again.strip_prefix(command);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
     match code {
-        C::NotFound if asked.command.starts_with("ff session") => {
-            format!("ff session list {workspace}")
-        }
-        C::NotFound if asked.command.starts_with("ff pr") => format!("ff pr show {workspace}"),
-        C::NotFound if asked.command.starts_with("ff import") => help_of(&asked.command),
+        C::NotFound if is("ff session") => format!("ff session list {workspace}"),
+        C::NotFound if is("ff pr") => format!("ff pr show {workspace}"),
+        C::NotFound if is("ff terminal") => "ff terminal list".into(),
+        C::NotFound if is("ff cloud") => "ff cloud status".into(),
+        C::NotFound if is("ff import") || is("ff workspace new") => help_of(&again),
         C::NotFound => "ff workspace list".into(),
         C::Unauthorized | C::ForeignOrigin | C::AmbiguousUser => {
             "ff cloud connect URL --user NAME".into()
@@ -245,12 +249,21 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         }
         C::LimitReached if asked.command.starts_with("ff terminal") => "ff terminal list".into(),
         C::LimitReached => "ff workspace list".into(),
+        // What is in the way is told; without it the same goes.
+        C::Conflict if is("ff send") || is("ff pull") => again,
+        C::NotOwner | C::Conflict if asked.workspace.is_none() => "ff workspace list".into(),
         C::NotOwner | C::Conflict => format!("ff workspace show {workspace}"),
         C::Contested => format!("ff workspace reclaim {workspace}"),
         C::TurnActive | C::RatchetActive => format!("ff session list {workspace}"),
         C::DirtyTree => format!("commit or stash the changes, then: {again}"),
-        C::LoginRequired if asked.command.starts_with("ff pr") => "gh auth login".into(),
+        C::LoginRequired if is("ff pr") => "gh auth login".into(),
+        C::LoginRequired if is("ff workspace new") && !again.contains(" --cloud") => {
+            "gh auth login".into()
+        }
         C::LoginRequired => "ff cloud setup".into(),
+        C::BranchMissing if is("ff workspace new") => {
+            "git branch --all, in the project's repository".into()
+        }
         C::BranchMissing => format!("push the branch (git push -u origin BRANCH), then: {again}"),
         C::CloneFailed => "ff terminal --vm  (and there: gh auth status, git ls-remote URL)".into(),
         C::CliUnavailable => "claude --version, where the workspace is".into(),
@@ -259,12 +272,11 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::Gone => "ff cloud setup".into(),
         C::OwnsWorkspaces => "ff workspace list  (then ff pull each of them)".into(),
         C::ComputeUnavailable | C::AgentUnavailable => "ff cloud status".into(),
-        C::BadRequest | C::Invalid | C::MethodNotAllowed => help_of(&asked.command),
+        C::BadRequest | C::Invalid | C::MethodNotAllowed | C::TooLarge => help_of(&again),
         C::HandoffActive
         | C::Busy
         | C::Quiesced
         | C::Corrupted
-        | C::TooLarge
         | C::RateLimited
         | C::GithubFailed
         | C::GithubUnavailable

@@ -69,6 +69,8 @@ pub struct Known {
     pub local: Option<Workspace>,
     /// The row of the cloud's mirror.
     pub cloud: Option<CloudWorkspace>,
+    /// Whether the cloud told its rows.
+    pub cloud_told: bool,
 }
 
 impl Known {
@@ -98,11 +100,26 @@ impl Known {
     pub fn location(&self) -> Location {
         self.owner().0.location()
     }
+
+    /// Whether it should be in the cloud, and the cloud has no such workspace.
+    pub fn is_missing(&self) -> bool {
+        self.cloud_told && self.cloud.is_none() && self.location() == Location::Cloud
+    }
+
+    /// The error of one that is missing.
+    pub fn missing(&self) -> Failure {
+        let text = format!("the cloud has no workspace {} any more", self.name());
+        Failure::new(Exit::NotFound, text)
+            .hint("it was deleted there, or with its VM, or is on another server")
+            .next(format!("ff workspace delete {}", self.id))
+    }
 }
 
 /// Puts the rows of both sides together by id: the local ones in their order, then those only
-/// the cloud knows.
-pub fn merge(local: Vec<Workspace>, mut cloud: Vec<CloudWorkspace>) -> Vec<Known> {
+/// the cloud knows. `None` when the cloud did not tell.
+pub fn merge(local: Vec<Workspace>, cloud: Option<Vec<CloudWorkspace>>) -> Vec<Known> {
+    let cloud_told = cloud.is_some();
+    let mut cloud = cloud.unwrap_or_default();
     let mut all: Vec<Known> = Vec::with_capacity(local.len() + cloud.len());
     for row in local {
         let at = cloud.iter().position(|c| c.id == row.id);
@@ -110,12 +127,14 @@ pub fn merge(local: Vec<Workspace>, mut cloud: Vec<CloudWorkspace>) -> Vec<Known
             id: row.id.clone(),
             cloud: at.map(|at| cloud.remove(at)),
             local: Some(row),
+            cloud_told,
         });
     }
     all.extend(cloud.into_iter().map(|row| Known {
         id: row.id.clone(),
         local: None,
         cloud: Some(row),
+        cloud_told,
     }));
     all
 }
@@ -128,14 +147,14 @@ pub fn merge(local: Vec<Workspace>, mut cloud: Vec<CloudWorkspace>) -> Vec<Known
 pub async fn workspaces(context: &Context) -> anyhow::Result<Vec<Known>> {
     let local = context.store().await?.workspaces().await?;
     let Some(cloud) = context.cloud_if_connected()? else {
-        return Ok(merge(local, Vec::new()));
+        return Ok(merge(local, None));
     };
     let rows = cloud.client.workspaces().await;
     if let Err(error) = &rows {
         let note = format!("note: the cloud did not say which workspaces it has: {error}");
         context.out.say(note);
     }
-    Ok(merge(local, rows.unwrap_or_default()))
+    Ok(merge(local, rows.ok()))
 }
 
 /// The workspace a text means, on this machine or in the cloud.
@@ -144,11 +163,16 @@ pub async fn workspaces(context: &Context) -> anyhow::Result<Vec<Known>> {
 /// None or several are meant; or only the cloud can know it, and it does not answer.
 pub async fn workspace(context: &Context, text: &str) -> anyhow::Result<Known> {
     let local = context.store().await?.workspaces().await?;
-    let mut all = merge(local, Vec::new());
+    let mut all = merge(local, None);
     let known_here = pick(text, &candidates(&all)) != Ok(None);
     if let Some(cloud) = context.cloud_if_connected()? {
         match cloud.client.workspaces().await {
-            Ok(rows) => all = merge(all.into_iter().filter_map(|k| k.local).collect(), rows),
+            Ok(rows) => {
+                all = merge(
+                    all.into_iter().filter_map(|k| k.local).collect(),
+                    Some(rows),
+                )
+            }
             // What this machine knows is enough; whoever needs the cloud will meet the error.
             Err(error) if known_here => tracing::debug!(%error, "the cloud was not asked"),
             Err(error) => return Err(error.into()),

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
+use unicode_width::UnicodeWidthStr;
 
 /// Where and how results are printed.
 #[derive(Debug, Clone, Copy)]
@@ -124,19 +125,19 @@ fn ignore_gone(result: std::io::Result<()>) -> anyhow::Result<()> {
     }
 }
 
-/// Lines of a table with its columns aligned.
+/// Lines of a table with its columns aligned as a terminal shows them.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
+    let mut widths: Vec<usize> = header.iter().map(|cell| cell.width()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+            *width = (*width).max(cell.width());
         }
     }
     let line = |cells: Vec<&str>| {
         let padded: Vec<String> = cells
             .iter()
             .zip(&widths)
-            .map(|(cell, width)| format!("{cell:<width$}"))
+            .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.width())))
             .collect();
         padded.join("  ").trim_end().to_owned()
     };
@@ -179,6 +180,15 @@ mod tests {
             ],
         );
         assert_eq!(text, "ID   NAME\nabc  x\nd    été");
+    }
+
+    #[test]
+    fn wide_letters_take_two_columns_and_marks_none() {
+        let rows = ["修正する", "e\u{301}te\u{301}", "plain"];
+        let rows = rows.map(|name| vec![name.to_owned(), "x".to_owned()]);
+        let text = table(&["NAME", "AT"], &rows);
+        let column = |line: &str| line[..line.rfind(['x', 'A']).unwrap()].width();
+        assert_eq!(text.lines().map(column).collect::<Vec<_>>(), [10; 4]);
     }
 
     #[test]

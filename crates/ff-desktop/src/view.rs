@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
+use ff_core::derive;
 use ff_core::handoff::Kept;
-use ff_protocol::derived::RatchetState;
-use ff_protocol::pull_request::PullRequestStatus;
+use ff_protocol::derived::{FlowPhase, RatchetState, StatusReason};
 use ff_protocol::session::Session;
-use ff_protocol::workspace::{Location, Owner, PullRequest, Ratchet, WorkspaceStatus};
+use ff_protocol::workspace::{Location, Owner, PullRequest, Ratchet, Workspace, WorkspaceStatus};
 use ff_protocol::{HandoffId, Timestamp, VmId, WorkspaceId};
 use serde::Serialize;
 
+use crate::clean::clean_line;
 use crate::find::Known;
 use crate::output::{fields, table, wire_name};
 use crate::session::host::Host;
@@ -31,6 +32,9 @@ pub struct WorkspaceView {
     pub epoch: u64,
     /// Whether it is being moved.
     pub moving: bool,
+    /// Whether it should be in the cloud, and the cloud has no such workspace.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
     /// The hand-off under way, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handoff_id: Option<HandoffId>,
@@ -39,9 +43,18 @@ pub struct WorkspaceView {
     /// Name of its project, where the cloud told it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_name: Option<String>,
-    /// Life on this machine, where this machine knows it.
+    /// Its life, as the side that holds it told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<WorkspaceStatus>,
+    /// What went wrong in its making.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub init_error_message: Option<String>,
+    /// Why it stands where it does on the board; only of what this machine holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<StatusReason>,
+    /// Where it is on the way to a merge.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flow_phase: Option<FlowPhase>,
     /// Its worktree, while it is on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree_path: Option<String>,
@@ -96,30 +109,44 @@ impl WorkspaceView {
         let location = owner.location();
         let local = known.local.as_ref();
         let cloud = known.cloud.as_ref();
+        let in_cloud = cloud.filter(|_| location == Location::Cloud);
         let handoff_id = local.and_then(|w| w.handoff_id.clone());
-        Self {
+        let view = Self {
             id: known.id.clone(),
             name: known.name().to_owned(),
             moving: handoff_id.is_some(),
+            missing: known.is_missing(),
             handoff_id,
-            branch_name: local
-                .and_then(|w| w.branch_name.clone())
-                .or_else(|| cloud.map(|c| c.branch_name.clone())),
+            branch_name: cloud.map(|c| c.branch_name.clone()),
             project_name: cloud.map(|c| c.project_name.clone()),
-            status: local.map(|w| w.status),
-            worktree_path: local
-                .filter(|_| location == Location::Desktop)
-                .and_then(|w| w.worktree_path.clone()),
+            status: None,
+            init_error_message: None,
+            status_reason: None,
+            flow_phase: None,
+            worktree_path: None,
             kept: None,
-            vm_id: cloud
-                .filter(|_| location == Location::Cloud)
-                .map(|c| c.vm_id.clone()),
-            pr: local.map(|w| w.pr.clone()),
-            ratchet: local.map(|w| w.ratchet.clone()),
-            ratchet_state: local.map(|w| ff_core::derive::ratchet::state(w.into())),
+            vm_id: in_cloud.map(|c| c.vm_id.clone()),
+            pr: None,
+            ratchet: None,
+            ratchet_state: None,
             owner,
             epoch,
             location,
+        };
+        let view = match local {
+            Some(local) => view.with(local),
+            None => view,
+        };
+        match in_cloud {
+            Some(row) => Self {
+                status: row.status.or(view.status),
+                pr: row.pr.clone().or(view.pr),
+                // What this machine remembers of these is old.
+                init_error_message: None,
+                flow_phase: None,
+                ..view
+            },
+            None => view,
         }
     }
 
@@ -133,14 +160,48 @@ impl WorkspaceView {
         Self { kept, ..self }
     }
 
-    /// The same with what the side that holds the workspace knows of its pull request.
-    pub fn with(self, status: PullRequestStatus) -> Self {
+    /// The same with what a side knows of the workspace.
+    pub fn with(self, workspace: &Workspace) -> Self {
+        let here = self.location == Location::Desktop;
         Self {
-            branch_name: status.branch_name.or(self.branch_name),
-            pr: Some(status.pr),
-            ratchet: Some(status.ratchet),
-            ratchet_state: Some(status.ratchet_state),
+            branch_name: workspace.branch_name.clone().or(self.branch_name),
+            status: Some(workspace.status),
+            init_error_message: workspace.init.error_message.clone(),
+            flow_phase: Some(derive::flow::state(workspace.into()).phase),
+            worktree_path: workspace.worktree_path.clone().filter(|_| here),
+            pr: Some(workspace.pr.clone()),
+            ratchet: Some(workspace.ratchet.clone()),
+            ratchet_state: Some(derive::ratchet::state(workspace.into())),
             ..self
+        }
+    }
+
+    /// The same with why it stands where it does.
+    pub fn standing(self, reason: Option<StatusReason>) -> Self {
+        Self {
+            status_reason: reason,
+            ..self
+        }
+    }
+
+    /// Where it is, as lists show it.
+    pub fn place(&self) -> String {
+        let note = match (self.moving, self.missing) {
+            (true, _) => " (moving)",
+            (_, true) => " (missing)",
+            _ => "",
+        };
+        format!("{}{note}", wire_name(&self.location))
+    }
+
+    /// Its column and what it stands there for, as lists show it.
+    pub fn stands(&self) -> String {
+        let Some(reason) = &self.status_reason else {
+            return String::new();
+        };
+        match &reason.column {
+            Some(column) => format!("{}: {}", wire_name(column), reason.label),
+            None => reason.label.clone(),
         }
     }
 
@@ -153,7 +214,7 @@ impl WorkspaceView {
         fields(&[
             ("workspace", Some(self.name.clone())),
             ("id", Some(self.id.to_string())),
-            ("location", Some(wire_name(&self.location))),
+            ("location", Some(self.place())),
             ("owner", Some(self.owner.to_string())),
             ("epoch", Some(self.epoch.to_string())),
             (
@@ -161,6 +222,12 @@ impl WorkspaceView {
                 self.handoff_id.as_ref().map(|id| format!("hand-off {id}")),
             ),
             ("status", self.status.as_ref().map(wire_name)),
+            ("stands", Some(self.stands()).filter(|it| !it.is_empty())),
+            ("flow", self.flow_phase.as_ref().map(wire_name)),
+            (
+                "warning",
+                self.init_error_message.as_deref().map(clean_line),
+            ),
             ("branch", self.branch_name.clone()),
             ("project", self.project_name.clone()),
             ("path", self.worktree_path.clone()),

@@ -41,7 +41,9 @@ fn connect_refuses_plain_http_to_another_machine() {
     let run = desktop.ff(&["cloud", "connect", "http://example.test"]);
     run.failed(4, &["plain http", "ff cloud connect http://localhost:3000"]);
     let run = desktop.ff(&["cloud", "connect", "example.test"]);
-    run.failed(4, &["is not the address of a server"]);
+    run.failed(2, &["is not the address of a server"]);
+    let run = desktop.ff(&["cloud", "connect", "http://localhost:x"]);
+    run.failed(2, &["is not the address of a server"]);
     let run = desktop.ff(&[
         "cloud",
         "connect",

@@ -92,6 +92,62 @@ fn an_export_is_a_private_file_that_is_not_replaced_unasked() {
     desktop.ok(&["export", &target, "--force"]);
 }
 
+#[test]
+fn an_export_leaves_links_devices_and_missing_directories_what_they_are() {
+    let desktop = Desktop::new();
+    let backup = file(&desktop, "backup.json", BACKUP);
+    desktop.ok(&["import", &backup]);
+    let at = |name: &str| desktop.path(name).to_str().unwrap().to_owned();
+    let (missing, pipe, link) = (at("no/where/out.json"), at("pipe"), at("link"));
+    desktop
+        .ff(&["export", &missing, "--force"])
+        .failed(4, &["the directory of", "is not there"]);
+    assert!(!desktop.path("no").exists());
+    desktop
+        .ff(&["export", &at("home"), "--force"])
+        .failed(4, &["is a directory"]);
+
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let mut writer = desktop
+        .command(&["export", &pipe, "--force"])
+        .spawn()
+        .unwrap();
+    let came: Value = serde_json::from_slice(&std::fs::read(&pipe).unwrap()).unwrap();
+    assert!(writer.wait().unwrap().success());
+    assert_eq!(came["meta"]["schemaVersion"], 4);
+    let kind = std::fs::symlink_metadata(&pipe).unwrap().file_type();
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind));
+
+    let target = file(&desktop, "target.json", "old");
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    desktop.ok(&["export", &link, "--force"]);
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    let written = std::fs::read_to_string(&target).unwrap();
+    assert!(written.contains("schemaVersion"), "{written}");
+    let names = std::fs::read_dir(desktop.path("")).unwrap().flatten();
+    let mut names = names.map(|entry| entry.file_name());
+    assert!(!names.any(|name| name.to_string_lossy().starts_with(".ff-")));
+}
+
+#[test]
+fn a_dash_is_stdout_and_stdin() {
+    let (from, to) = (Desktop::new(), Desktop::new());
+    let backup = file(&from, "backup.json", BACKUP);
+    from.ok(&["import", &backup]);
+    let text = from.ok(&["export", "-"]);
+    assert!(!from.path("home/-").exists());
+    let came = file(&to, "came", &text);
+    let mut command = to.command(&["import", "-", "--json"]);
+    command.stdin(std::fs::File::open(came).unwrap());
+    let run: common::Run = command.output().unwrap().into();
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(report["workspaces"], counts(1, 0, 0));
+    to.ff(&["import", "-"])
+        .failed(2, &["what came on stdin cannot be imported: it is cut off"]);
+}
+
 /// A backup of another version, cut off, with fields that are not known, without parents.
 #[test]
 fn bad_input_import_5() {

@@ -35,6 +35,24 @@ fn a_workspace_lives_from_new_to_deleted() {
     let made: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(made["status"], "READY");
     assert_eq!(made["branchName"], "second-try");
+    let shown = desktop.ok(&["workspace", "show", "Second try"]);
+    assert!(
+        shown.contains("warning: ") && shown.contains("exit code 3"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("stands: WAITING: nothing was asked yet"),
+        "{shown}"
+    );
+    let list = desktop.ok(&["workspace", "list"]);
+    let line = list
+        .lines()
+        .find(|line| line.contains("Second try"))
+        .unwrap();
+    assert!(
+        line.contains("READY") && line.contains("WAITING: nothing"),
+        "{list}"
+    );
     let log = desktop.ok(&["workspace", "log", "Second try"]);
     assert!(log.contains("hello") && log.contains("warning:"), "{log}");
     desktop.json(&["workspace", "dismiss", "Second try"]);
@@ -52,8 +70,10 @@ fn a_workspace_lives_from_new_to_deleted() {
     assert!(!worktree.exists());
     let repo = desktop.path("app");
     assert_eq!(git(&repo, &["show", "second-try:work"]), "work");
+    let run = desktop.ff(&["workspace", "archive", "third"]);
+    run.failed(4, &["is archived already", "ff workspace delete"]);
     let run = desktop.ff(&["workspace", "delete", "third"]);
-    run.failed(4, &["--yes"]);
+    run.failed(4, &["its branch keeps what was archived", "--yes"]);
     let deleted = desktop.json(&["workspace", "delete", "third", "--yes"]);
     assert_eq!(deleted["deleted"], made["id"]);
     desktop.ff(&["workspace", "show", "third"]).failed(3, &[]);
@@ -177,6 +197,9 @@ fn alone_a_run_script_runs_as_long_as_its_command() {
     );
     let shown = desktop.json(&["workspace", "run", "logs", "once"]);
     assert_eq!(shown["runScript"]["status"], "FAILED");
+    assert_eq!(shown["run"], "built\n", "the end of it is kept");
+    let text = desktop.ok(&["workspace", "run", "logs", "once"]);
+    assert!(text.ends_with("\nbuilt\n"), "{text}");
 }
 
 #[test]

@@ -153,3 +153,13 @@ pub struct GitIdentity {
     /// `user.email`.
     pub email: String,
 }
+
+impl GitIdentity {
+    /// Whether a text is an address as git takes one: something on both sides of an `@`, without
+    /// space or what git drops.
+    pub fn is_address(text: &str) -> bool {
+        let bad = |c: char| c.is_whitespace() || c.is_control() || "<>".contains(c);
+        let sides = text.rsplit_once('@');
+        sides.is_some_and(|(who, host)| !who.is_empty() && !host.is_empty()) && !text.contains(bad)
+    }
+}

@@ -356,6 +356,12 @@ pub struct CloudWorkspace {
     pub epoch: u64,
     /// The VM that holds it, or held it last.
     pub vm_id: VmId,
+    /// Its life, as the VM last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<WorkspaceStatus>,
+    /// Its pull request, as the VM last told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pr: Option<PullRequest>,
     /// When the mirror last changed.
     pub updated_at: Timestamp,
 }

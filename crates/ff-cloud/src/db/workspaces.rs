@@ -39,6 +39,8 @@ pub struct Shown<'a> {
     pub project_name: &'a str,
     /// Its branch.
     pub branch_name: &'a str,
+    /// What else the mirror shows, as JSON text.
+    pub metadata: &'a str,
 }
 
 /// A workspace of one user.
@@ -114,7 +116,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewWorkspace<'_>) -> Result<
         owner: Set(new.owner.to_string()),
         epoch: Set(new.epoch),
         handoff_id: Set(new.handoff.map(ToString::to_string)),
-        metadata: Set("{}".into()),
+        metadata: Set(new.shown.metadata.to_owned()),
         created_at: Set(now),
         updated_at: Set(now),
     };
@@ -142,6 +144,7 @@ pub async fn note(
         (Column::Name, shown.name),
         (Column::ProjectName, shown.project_name),
         (Column::BranchName, shown.branch_name),
+        (Column::Metadata, shown.metadata),
     ] {
         if !value.is_empty() {
             update = update.col_expr(column, Expr::value(value));
@@ -150,7 +153,26 @@ pub async fn note(
     update.exec(db).await.map(|_| ())
 }
 
-/// Removes a workspace that the cloud owns and no hand-off has.
+/// Writes what else the mirror shows of a workspace, if it is still what was read. Says whether it
+/// was.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_metadata(
+    db: &impl ConnectionTrait,
+    row: &Model,
+    metadata: &str,
+) -> Result<bool, DbErr> {
+    let update = Entity::update_many()
+        .filter(key(&row.user_id, &row.id))
+        .filter(Column::Owner.eq(&row.owner))
+        .filter(Column::Metadata.eq(&row.metadata))
+        .col_expr(Column::Metadata, Expr::value(metadata))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now()));
+    Ok(update.exec(db).await?.rows_affected == 1)
+}
+
+/// Removes a workspace that this side owns and no hand-off has. Says whether it was there.
 ///
 /// # Errors
 /// The database fails.
@@ -158,14 +180,15 @@ pub async fn forget(
     db: &impl ConnectionTrait,
     user: &UserId,
     id: &WorkspaceId,
-) -> Result<(), DbErr> {
-    Entity::delete_many()
+    owner: &Owner,
+) -> Result<bool, DbErr> {
+    let removed = Entity::delete_many()
         .filter(key(user.as_str(), id.as_str()))
-        .filter(Column::Owner.eq(Owner::Cloud.to_string()))
+        .filter(Column::Owner.eq(owner.to_string()))
         .filter(Column::HandoffId.is_null())
         .exec(db)
-        .await
-        .map(|_| ())
+        .await?;
+    Ok(removed.rows_affected == 1)
 }
 
 /// Takes a workspace for a hand-off, if its owner and epoch are still these and no other
@@ -203,6 +226,7 @@ pub async fn show(
         .col_expr(Column::Name, Expr::value(shown.name))
         .col_expr(Column::ProjectName, Expr::value(shown.project_name))
         .col_expr(Column::BranchName, Expr::value(shown.branch_name))
+        .col_expr(Column::Metadata, Expr::value(shown.metadata))
         .col_expr(Column::UpdatedAt, Expr::value(clock::now()))
         .exec(db)
         .await

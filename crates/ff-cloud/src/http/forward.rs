@@ -8,12 +8,13 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use ff_client::ByteStream;
-use ff_protocol::ErrorCode;
+use ff_protocol::{ErrorCode, VmId};
 use futures_util::{StreamExt, stream};
 
 use super::request_id;
 use crate::agent::{Forward, Payload};
-use crate::services::workspace::Route;
+use crate::http::DevUser;
+use crate::services::workspace::{Purpose, Route};
 use crate::{App, Error, Result};
 
 /// Largest body of a forwarded request, in bytes.
@@ -51,6 +52,18 @@ pub async fn to_agent(app: &App, route: Route, request: Request) -> Result<Respo
     let answer = app.workspaces.pass(route, forward).await?;
     let body = Body::from_stream(answer.body);
     Ok((answer.status, answer.headers, body).into_response())
+}
+
+/// Passes a request on to the agent of a VM that the user has.
+pub async fn to_vm(
+    app: &App,
+    user: &DevUser,
+    vm: &VmId,
+    purpose: Purpose,
+    request: Request,
+) -> Result<Response> {
+    let way = app.workspaces.vm_route(vm, user.0.as_ref(), purpose);
+    to_agent(app, way.await?, request).await
 }
 
 /// The body, which fails when it goes beyond the limit.

@@ -41,6 +41,20 @@ impl Core {
     pub async fn import_backup(&self, path: &Path) -> Result<Report> {
         let path = path.to_owned();
         let found = blocking(move || read::file(&path)).await?;
+        self.take_over_found(found).await
+    }
+
+    /// As [`Core::import_backup`], of the text of a backup that came `from` elsewhere than a file.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn import_backup_text(&self, text: Vec<u8>, from: &str) -> Result<Report> {
+        let from = from.to_owned();
+        let found = blocking(move || read::text_of(&text, &from)).await?;
+        self.take_over_found(found).await
+    }
+
+    async fn take_over_found(&self, found: read::Found) -> Result<Report> {
         let notes = match found.ignored.is_empty() {
             true => Vec::new(),
             false => vec![format!(

@@ -24,4 +24,5 @@ mod settings;
 mod time;
 mod transcript;
 
+pub use read::LARGEST;
 pub use time::Time;

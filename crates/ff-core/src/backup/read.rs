@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::format::{Backup, SCHEMA_VERSION};
 use crate::error::{Error, IoContext, Result};
 
-/// Largest file that is read, in bytes.
-const LARGEST: u64 = 256 << 20;
+/// Largest backup that is read, in bytes.
+pub const LARGEST: u64 = 256 << 20;
 /// Most unknown fields that are named.
 const NAMED: usize = 20;
 
@@ -39,12 +39,20 @@ pub fn file(path: &Path) -> Result<Found> {
     file.take(LARGEST + 1)
         .read_to_end(&mut text)
         .context(|| format!("cannot read {shown}"))?;
+    text_of(&text, &shown.to_string())
+}
+
+/// Reads what came from somewhere. Not for the runtime's threads.
+///
+/// # Errors
+/// As [`file`], but for `not_found`.
+pub fn text_of(text: &[u8], from: &str) -> Result<Found> {
     if text.len() as u64 > LARGEST {
-        let detail = format!("{shown} is larger than {} MiB", LARGEST >> 20);
+        let detail = format!("{from} is larger than {} MiB", LARGEST >> 20);
         return Err(Error::refused(ErrorCode::TooLarge, detail));
     }
-    parse(&text).map_err(|reason| {
-        let detail = format!("{shown} cannot be imported: {reason}");
+    parse(text).map_err(|reason| {
+        let detail = format!("{from} cannot be imported: {reason}");
         Error::refused(ErrorCode::Invalid, detail)
             .hint("make a backup again in the original application, or read its database: `ff import --from-database PATH`")
     })

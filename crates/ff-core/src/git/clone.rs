@@ -16,7 +16,7 @@ impl Git {
     /// # Errors
     /// `login_required` when the host asks for a login, `clone_failed` with git's own words.
     pub async fn clone_with_login(&self, remote: &Remote, dir: &Path) -> Result<()> {
-        let url = remote.https_url();
+        let url = remote.url();
         let helper = helper_key(remote);
         let args = ["clone", "--no-checkout", "--origin", "origin", "--", &url].map(OsStr::new);
         let output = self
@@ -47,7 +47,7 @@ impl Git {
     /// # Errors
     /// As [`Git::clone_with_login`].
     pub async fn fetch(&self, repo: &Path, remote: &Remote) -> Result<()> {
-        let url = remote.https_url();
+        let url = remote.url();
         if self.remote_url(repo).await?.as_deref() != Some(&url) {
             self.command(repo)
                 .args(["remote", "set-url", "origin", &url])
@@ -113,7 +113,7 @@ fn remote_refusal(remote: &Remote, stderr: &str) -> Error {
         .unwrap_or("git gave no reason");
     Error::refused(
         ErrorCode::CloneFailed,
-        format!("the VM cannot read {}: {}", remote.https_url(), said.trim()),
+        format!("the VM cannot read {}: {}", remote.url(), said.trim()),
     )
     .hint("check that the repository exists and that the VM can reach its host")
 }

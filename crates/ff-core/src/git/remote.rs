@@ -1,12 +1,11 @@
-//! Remote addresses: what a VM can clone by HTTPS with its own login.
-
-use ff_protocol::ErrorCode;
-
-use crate::error::{Error, Result};
+//! Remote addresses: what a VM can clone by HTTP with its own login.
 
 /// A remote repository as a VM reaches it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
+    /// `https`; or `http` for an address that says so, such as that of a server in a private
+    /// network.
+    scheme: &'static str,
     /// Host name, with its port where one was given.
     pub host: String,
     /// Path without the leading slash.
@@ -23,31 +22,26 @@ pub struct CleanRemote {
 }
 
 impl Remote {
-    /// Reads `https://`, `http://`, `ssh://` and `user@host:path` addresses.
+    /// Reads `https://`, `http://`, `ssh://` and `user@host:path` addresses; those of SSH become
+    /// HTTPS, which a VM has a login for.
     ///
-    /// # Errors
-    /// `invalid` for anything else: such a remote cannot be reached from a VM.
-    pub fn parse(url: &str) -> Result<CleanRemote> {
-        let refused = || {
-            Error::refused(
-                ErrorCode::Invalid,
-                "the remote is no address that a VM can clone from",
-            )
-            .hint("give it an https, ssh or git@host:path address with `git remote set-url`")
-        };
-        let (authority, path, is_ssh) = if let Some((scheme, rest)) = url.split_once("://") {
-            let (authority, path) = rest.split_once('/').ok_or_else(refused)?;
+    /// `None` for anything else: such a remote cannot be reached from a VM.
+    pub fn parse(url: &str) -> Option<CleanRemote> {
+        let (authority, path, scheme, is_ssh) = if let Some((scheme, rest)) = url.split_once("://")
+        {
+            let (authority, path) = rest.split_once('/')?;
             match scheme {
-                "https" | "http" => (authority, path, false),
-                "ssh" | "git+ssh" => (authority, path, true),
-                _ => return Err(refused()),
+                "https" => (authority, path, "https", false),
+                "http" => (authority, path, "http", false),
+                "ssh" | "git+ssh" => (authority, path, "https", true),
+                _ => return None,
             }
         } else {
-            let (authority, path) = url.split_once(':').ok_or_else(refused)?;
+            let (authority, path) = url.split_once(':')?;
             if authority.contains('/') {
-                return Err(refused());
+                return None;
             }
-            (authority, path, true)
+            (authority, path, "https", true)
         };
         let (user, host) = match authority.rsplit_once('@') {
             Some((user, host)) => (Some(user), host),
@@ -67,22 +61,23 @@ impl Remote {
             || !host.chars().all(known)
             || !path.chars().all(printable)
         {
-            return Err(refused());
+            return None;
         }
         let had_password = !is_ssh && user.is_some();
         let remote = Self {
+            scheme,
             host: host.to_owned(),
             path: path.to_owned(),
         };
-        Ok(CleanRemote {
+        Some(CleanRemote {
             remote,
             had_password,
         })
     }
 
     /// The address without any credentials.
-    pub fn https_url(&self) -> String {
-        format!("https://{}/{}", self.host, self.path)
+    pub fn url(&self) -> String {
+        format!("{}://{}/{}", self.scheme, self.host, self.path)
     }
 
     /// Owner and repository, where it is a GitHub-like path of two segments.
@@ -108,13 +103,20 @@ mod tests {
         ] {
             let clean = Remote::parse(url).unwrap();
             assert_eq!(
-                clean.remote.https_url(),
+                clean.remote.url(),
                 "https://github.com/octo/demo.git",
                 "{url}"
             );
             assert_eq!(clean.had_password, password, "{url}");
             assert_eq!(clean.remote.owner_and_repo(), Some(("octo", "demo")));
         }
+    }
+
+    #[test]
+    fn plain_http_stays_what_it_is() {
+        let clean = Remote::parse("http://me:pw@git.lan:8080/octo/demo.git").unwrap();
+        assert_eq!(clean.remote.url(), "http://git.lan:8080/octo/demo.git");
+        assert!(clean.had_password);
     }
 
     #[test]
@@ -127,7 +129,7 @@ mod tests {
             "https://",
             "ext::sh -c x",
         ] {
-            assert!(Remote::parse(url).is_err(), "{url:?} was accepted");
+            assert!(Remote::parse(url).is_none(), "{url:?} was accepted");
         }
     }
 }

@@ -70,6 +70,7 @@ impl Core {
         self.check_landing(&record.workspace_id, &project, branch, Some(&head))
             .await?;
         let dir = worktree_path(&project, &record.workspace_id);
+        self.git().guard_objects(repo).await?;
         if !dir.exists() {
             private_dir(Path::new(&project.worktree_base_path))?;
             self.git().add_detached_worktree(repo, &dir, &head).await?;

@@ -37,7 +37,7 @@ impl Core {
     ///
     /// # Errors
     /// `not_owner`, `ratchet_active`, `turn_active`, `dirty_tree`, `conflict` (a merge half-way, a
-    /// detached `HEAD`), `invalid` (a remote no VM can clone).
+    /// detached `HEAD`, no remote or one that no VM can clone).
     pub async fn handoff_mark_send(&self, id: &WorkspaceId, interrupt: bool) -> Result<Outgoing> {
         let earlier = self.unfinished_of(id, Role::Sender).await?;
         let workspace = match &earlier {
@@ -50,10 +50,14 @@ impl Core {
         let branch = self.check_can_leave(&workspace, &dir).await?;
         let Some(url) = self.git().remote_url(&dir).await? else {
             let detail = "the repository has no remote for the VM to clone from";
-            return Err(Error::refused(ErrorCode::Invalid, detail)
+            return Err(Error::refused(ErrorCode::Conflict, detail)
                 .hint("add one with `git remote add origin URL` and push to it"));
         };
-        let clean = Remote::parse(&url)?;
+        let Some(clean) = Remote::parse(&url) else {
+            let detail = "the remote is no address that a VM can clone from";
+            return Err(Error::refused(ErrorCode::Conflict, detail)
+                .hint("give it an https, ssh or git@host:path address with `git remote set-url`"));
+        };
         let mut warnings = Vec::new();
         if clean.had_password {
             warnings.push("the remote's address holds a user name or password: it stays here, the VM uses its own login".to_owned());
@@ -72,7 +76,7 @@ impl Core {
             workspace_name: workspace.name.clone(),
             project_id: project.id,
             project_name: project.name,
-            remote_url: clean.remote.https_url(),
+            remote_url: clean.remote.url(),
             default_branch: project.default_branch,
             branch,
             git_identity,

@@ -29,12 +29,12 @@ fn usable(key: &str, text: &str) -> Result<String> {
     let text = text.trim();
     let bad = |c: char| c.is_control() || c == '<' || c == '>';
     let fits = (1..=LONGEST).contains(&text.chars().count());
-    let spaced = key == "user.email" && text.contains(char::is_whitespace);
-    if fits && !spaced && !text.starts_with('-') && !text.contains(bad) {
+    let is_right = key != "user.email" || GitIdentity::is_address(text);
+    if fits && is_right && !text.starts_with('-') && !text.contains(bad) {
         return Ok(text.to_owned());
     }
     let detail = format!(
-        "`{key}` has 1 to {LONGEST} characters, none of them `<`, `>` or a line's end, and an address no space"
+        "`{key}` has 1 to {LONGEST} characters, none of them `<`, `>` or a line's end, and an address is NAME@HOST"
     );
     Err(Error::refused(ErrorCode::Invalid, detail))
 }
@@ -52,6 +52,9 @@ mod tests {
             ("user.name", "a <b>"),
             ("user.name", "--global"),
             ("user.email", "a b@c"),
+            ("user.email", "nobody"),
+            ("user.email", "@host"),
+            ("user.email", "nobody@"),
             ("user.email", "x\u{7f}@c"),
         ] {
             assert!(usable(key, text).is_err(), "{key}={text:?}");

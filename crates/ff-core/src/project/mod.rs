@@ -9,7 +9,7 @@ use ff_protocol::{ErrorCode, ProjectId};
 use crate::clock;
 use crate::core::Core;
 use crate::error::{Error, IoContext, Result};
-use crate::git::Remote;
+use crate::git::{CleanRemote, Remote};
 
 impl Core {
     /// Adds the repository at a path as a project; the same path again gives the same project.
@@ -38,7 +38,7 @@ impl Core {
             .map(|name| name.to_string_lossy().into_owned())
             .unwrap_or_default();
         let remote = match self.git().remote_url(&top).await? {
-            Some(url) => Remote::parse(&url).ok().map(|clean| clean.remote),
+            Some(url) => Remote::parse(&url).map(|clean| clean.remote),
             None => None,
         };
         let default_branch = self.git().default_branch(&top).await?;
@@ -143,7 +143,10 @@ impl Core {
     /// A clone for a project that arrives from elsewhere: cloned when it is new here, fetched
     /// when it is known.
     pub(crate) async fn project_arrives(&self, plan: &Plan) -> Result<Project> {
-        let remote = Remote::parse(&plan.remote_url)?.remote;
+        let Some(CleanRemote { remote, .. }) = Remote::parse(&plan.remote_url) else {
+            let detail = "`remoteUrl` is no address that a VM can clone from";
+            return Err(Error::refused(ErrorCode::Invalid, detail));
+        };
         if let Some(known) = self.store().project(&plan.project_id).await? {
             self.git()
                 .fetch(Path::new(&known.repo_path), &remote)

@@ -86,6 +86,14 @@ impl Store {
         rows.into_iter().map(RequestRecord::try_from).collect()
     }
 
+    /// What the sessions of all workspaces ask their users now.
+    pub(crate) async fn open_requests(&self) -> Result<Vec<RequestRecord>> {
+        let open = text::name(&RequestState::Open)?;
+        let query = request::Entity::find().filter(request::Column::State.eq(open));
+        let rows = query.all(&self.db).await?;
+        rows.into_iter().map(RequestRecord::try_from).collect()
+    }
+
     /// Answers of a session that wait for the CLI to ask the same again.
     pub(crate) async fn carried_answers(&self, session: &SessionId) -> Result<Vec<RequestRecord>> {
         let rows = request::Entity::find()

@@ -1,9 +1,14 @@
-//! Run scripts: compare-and-swap on their state.
+//! Run scripts: compare-and-swap on their state, and what they printed.
 
 use ff_protocol::workspace::RunScriptStatus;
 use ff_protocol::{ErrorCode, WorkspaceId};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ActiveValue::Set,
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
+};
 
+use super::entity::workspace_run_output;
 use super::entity::workspace_run_script::{self, Column};
 use super::sessions::ProcessMark;
 use super::{Store, text};
@@ -62,6 +67,36 @@ impl Store {
             self.feed.workspace_changed(id);
         }
         Ok(moved)
+    }
+
+    /// What a run script that has ended printed, and what ran beside it.
+    pub(crate) async fn run_output(&self, id: &WorkspaceId) -> Result<(String, String)> {
+        let row = workspace_run_output::Entity::find_by_id(id.as_str())
+            .one(&self.db)
+            .await?;
+        Ok(row.map(|row| (row.run, row.post_run)).unwrap_or_default())
+    }
+
+    /// Writes that down, in place of what was there.
+    pub(crate) async fn set_run_output(
+        &self,
+        id: &WorkspaceId,
+        (run, post_run): (String, String),
+    ) -> Result<()> {
+        use workspace_run_output::Column;
+        let row = workspace_run_output::ActiveModel {
+            workspace_id: Set(id.to_string()),
+            run: Set(run),
+            post_run: Set(post_run),
+        };
+        let replace = OnConflict::column(Column::WorkspaceId)
+            .update_columns([Column::Run, Column::PostRun])
+            .to_owned();
+        workspace_run_output::Entity::insert(row)
+            .on_conflict(replace)
+            .exec_without_returning(&self.db)
+            .await?;
+        Ok(())
     }
 
     /// Run scripts that are neither at rest nor ended.

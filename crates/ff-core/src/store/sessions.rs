@@ -43,6 +43,13 @@ impl Store {
         rows.into_iter().map(Session::try_from).collect()
     }
 
+    /// The sessions of all workspaces that are not closed.
+    pub(crate) async fn open_sessions(&self) -> Result<Vec<Session>> {
+        let query = session::Entity::find().filter(session::Column::ClosedAt.is_null());
+        let rows = query.all(&self.db).await?;
+        rows.into_iter().map(Session::try_from).collect()
+    }
+
     /// The workspace that a session id belongs to, if it is known.
     pub async fn workspace_of_session(&self, id: &SessionId) -> Result<Option<WorkspaceId>> {
         let row = session::Entity::find_by_id(id.as_str())

@@ -45,6 +45,15 @@ pub(crate) fn project() -> ff_protocol::project::Project {
     }
 }
 
+/// A store with a workspace of the cloud.
+async fn with_workspace(dir: &tempfile::TempDir) -> (Store, Workspace) {
+    let (store, project) = (store(dir).await, project());
+    store.insert_project(&project).await.unwrap();
+    let workspace = workspace(&project.id, Owner::Cloud);
+    store.insert_workspace(&workspace).await.unwrap();
+    (store, workspace)
+}
+
 fn workspace(project: &ProjectId, owner: Owner) -> Workspace {
     let now = clock::now();
     Workspace {
@@ -239,15 +248,11 @@ async fn journal_is_gapless_per_workspace_under_concurrency() {
 #[tokio::test]
 async fn a_workspace_is_claimed_by_one_hand_off_of_its_owner_and_epoch() {
     let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir).await;
-    let project = project();
-    store.insert_project(&project).await.unwrap();
-    let w = workspace(&project.id, Owner::Cloud);
-    store.insert_workspace(&w).await.unwrap();
+    let (store, w) = with_workspace(&dir).await;
     let record = |id: &HandoffId| HandoffRecord {
         id: id.clone(),
         workspace_id: w.id.clone(),
-        project_id: project.id.clone(),
+        project_id: w.project_id.clone(),
         role: Role::Sender,
         epoch: 8,
         manifest: None,
@@ -311,11 +316,7 @@ async fn an_unknown_workspace_is_told_as_not_found() {
 #[tokio::test]
 async fn a_write_that_fails_leaves_nothing_and_harms_no_other() {
     let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir).await;
-    let project = project();
-    store.insert_project(&project).await.unwrap();
-    let w = workspace(&project.id, Owner::Cloud);
-    store.insert_workspace(&w).await.unwrap();
+    let (store, w) = with_workspace(&dir).await;
     let session = SessionId::generate();
     let good = |n| store.write(draft(&w.id, &session, json!({ "n": n })));
     let bad = store.write(draft(&WorkspaceId::generate(), &session, json!({})));
@@ -334,11 +335,7 @@ async fn a_write_that_fails_leaves_nothing_and_harms_no_other() {
 #[tokio::test]
 async fn messages_and_requests_are_rows_that_come_back_as_they_went() {
     let dir = tempfile::tempdir().unwrap();
-    let store = store(&dir).await;
-    let project = project();
-    store.insert_project(&project).await.unwrap();
-    let w = workspace(&project.id, Owner::Cloud);
-    store.insert_workspace(&w).await.unwrap();
+    let (store, w) = with_workspace(&dir).await;
     let mut session = crate::session::tests::world::session();
     session.workspace_id = w.id.clone();
     store.insert_session(&session).await.unwrap();

@@ -199,21 +199,17 @@ pub(super) fn assemble(
         owner,
         epoch: row.epoch.unsigned_abs(),
         handoff_id: text::parse_opt(row.handoff_id)?,
-        pr: pr
-            .map(PullRequest::try_from)
-            .transpose()?
-            .unwrap_or_default(),
-        ratchet: ratchet
-            .map(Ratchet::try_from)
-            .transpose()?
-            .unwrap_or_default(),
-        run_script: run_script
-            .map(RunScript::try_from)
-            .transpose()?
-            .unwrap_or_default(),
+        pr: or_default(pr)?,
+        ratchet: or_default(ratchet)?,
+        run_script: or_default(run_script)?,
         created_at: row.created_at,
         updated_at: row.updated_at,
     })
+}
+
+/// What a row beside a workspace holds; without one, nothing.
+fn or_default<M, T: TryFrom<M, Error = Error> + Default>(row: Option<M>) -> Result<T> {
+    Ok(row.map(T::try_from).transpose()?.unwrap_or_default())
 }
 
 fn json_opt(text: Option<String>) -> Result<Option<serde_json::Value>> {

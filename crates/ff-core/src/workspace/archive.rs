@@ -9,7 +9,7 @@ use ff_protocol::{ErrorCode, WorkspaceId};
 
 use super::fault::{Point, reach};
 use super::lives::Hold;
-use super::{ensure_ours, place};
+use super::{ensure_ours, ensure_resting, place};
 use crate::core::Core;
 use crate::error::{Error, IoContext, Result};
 use crate::project::remove_dir;
@@ -28,6 +28,11 @@ impl Core {
     ) -> Result<Workspace> {
         let workspace = self.workspace(id).await?;
         ensure_ours(&workspace, self.owner())?;
+        if workspace.status == Archived {
+            let detail = format!("workspace {} is archived already", workspace.name);
+            return Err(Error::refused(ErrorCode::Conflict, detail)
+                .hint("`ff workspace delete WORKSPACE` removes it from the list"));
+        }
         let hold = self.held(&workspace, "put away")?;
         let core = self.clone();
         // To its end, also when whoever asked goes away.
@@ -73,6 +78,9 @@ impl Core {
         let Some((repo, dir)) = self.worktree_of(workspace).await? else {
             return Ok(());
         };
+        // Nothing is done in a directory that then may not be removed.
+        let project = self.known_project(&workspace.project_id).await?;
+        place::check(Path::new(&project.worktree_base_path), &dir)?;
         if self.git().is_worktree_of(&dir, &repo).await? {
             if how.remove_git_index_lock
                 && let Some(lock) = self.git().index_lock(&dir).await?
@@ -110,6 +118,27 @@ impl Core {
             let detail = format!("workspace {} is busy in another process", workspace.name);
             return Err(Error::refused(ErrorCode::Conflict, detail).hint("try again in a moment"));
         }
+        self.remove_all_of(hold, workspace).await
+    }
+
+    /// Forgets a workspace that another side owns: its records here, and the copy of its checkout
+    /// that stayed. What the owner has is not touched.
+    ///
+    /// # Errors
+    /// `not_found`; `handoff_active` while it moves; `conflict` when it is this side's own.
+    pub async fn workspace_forget(&self, id: &WorkspaceId) -> Result<()> {
+        let workspace = self.workspace(id).await?;
+        if workspace.owner == *self.owner() {
+            let detail = format!("workspace {} is here, and nowhere else", workspace.name);
+            return Err(Error::refused(ErrorCode::Conflict, detail)
+                .hint("delete it with `ff workspace delete WORKSPACE`"));
+        }
+        ensure_resting(&workspace)?;
+        let hold = self.held(&workspace, "forgotten")?;
+        self.remove_all_of(hold, workspace).await
+    }
+
+    async fn remove_all_of(&self, hold: Hold, workspace: Workspace) -> Result<()> {
         let core = self.clone();
         self.to_its_end(async move {
             let _hold = hold;

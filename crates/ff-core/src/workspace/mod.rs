@@ -2,7 +2,8 @@
 //!
 //! [`state`] is their life as a table. `create`, `init`, `archive` and `recover` walk along it;
 //! `branches` and `place` say which branch a worktree has and where it lies; `script` and
-//! `run_script` run what the repository brings along in its [`config`].
+//! `run_script` run what the repository brings along in its [`config`]; [`standing`] says what of
+//! it matters to its user now.
 
 mod archive;
 mod branches;
@@ -16,6 +17,7 @@ mod place;
 mod recover;
 mod run_script;
 mod script;
+pub mod standing;
 pub mod state;
 
 use std::path::Path;
@@ -120,13 +122,21 @@ pub(crate) fn ensure_ours(workspace: &Workspace, owner: &Owner) -> Result<()> {
         return Err(Error::refused(ErrorCode::NotOwner, detail)
             .hint("act on it there, or move it with `ff send` or `ff pull`"));
     }
-    if workspace.handoff_id.is_some() {
-        let detail = format!("workspace {} is being moved", workspace.name);
-        return Err(Error::refused(ErrorCode::HandoffActive, detail)
-            .hint("finish the move with `ff send` or `ff pull`"));
+    ensure_resting(workspace)
+}
+
+/// Whether no hand-off of a workspace is under way.
+///
+/// # Errors
+/// `handoff_active`.
+fn ensure_resting(workspace: &Workspace) -> Result<()> {
+    if workspace.handoff_id.is_none() {
+        return Ok(());
     }
-    Ok(())
+    let detail = format!("workspace {} is being moved", workspace.name);
+    Err(Error::refused(ErrorCode::HandoffActive, detail)
+        .hint("finish the move with `ff send` or `ff pull`"))
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

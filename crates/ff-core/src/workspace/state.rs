@@ -162,6 +162,11 @@ mod tests {
     }
 
     #[test]
+    fn there_are_three_retries_as_in_the_original() {
+        assert_eq!(MAX_RETRIES, 3);
+    }
+
+    #[test]
     fn names_are_those_of_the_wire() {
         for status in ALL {
             assert_eq!(serde_json::to_value(status).unwrap(), name(status));

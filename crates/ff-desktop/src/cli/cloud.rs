@@ -1,6 +1,7 @@
 //! What can be said of the cloud.
 
 use clap::{Args, Subcommand};
+use ff_protocol::vm::GitIdentity;
 
 use crate::tty::detach::Key;
 
@@ -33,7 +34,7 @@ pub struct SetupArgs {
     #[arg(long, value_name = "NAME", requires = "git_email")]
     pub git_name: Option<String>,
     /// user.email of git in the VM
-    #[arg(long, value_name = "EMAIL", requires = "git_name")]
+    #[arg(long, value_name = "EMAIL", requires = "git_name", value_parser = address)]
     pub git_email: Option<String>,
     /// Key that detaches from a terminal: ctrl- and a letter or one of ] \ ^ _ @, or none
     #[arg(
@@ -43,4 +44,11 @@ pub struct SetupArgs {
         default_value = "ctrl-]"
     )]
     pub detach_key: Key,
+}
+
+fn address(text: &str) -> Result<String, &'static str> {
+    match GitIdentity::is_address(text) {
+        true => Ok(text.to_owned()),
+        false => Err("an address is NAME@HOST"),
+    }
 }

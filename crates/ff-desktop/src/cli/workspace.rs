@@ -113,6 +113,9 @@ pub struct DeleteArgs {
     /// Do not ask; what is not committed is lost
     #[arg(long, short)]
     pub yes: bool,
+    /// Only take it from the lists, when the cloud or machine that holds it is gone for good
+    #[arg(long)]
+    pub forget: bool,
 }
 
 /// Arguments of `ff workspace reclaim`.

@@ -1,9 +1,9 @@
 //! `ff cloud connect URL [--user NAME]`.
 
-use ff_client::{Auth, CloudClient};
+use ff_client::{Auth, ClientError, CloudClient};
 use ff_protocol::UserId;
 
-use crate::address::acceptable;
+use crate::address::{acceptable, no_address};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::moving::binding;
@@ -18,7 +18,10 @@ pub async fn run(context: &Context, url: &str, user: Option<String>) -> anyhow::
         Some(user) => user.parse()?,
         None => own_user_id()?,
     };
-    let client = CloudClient::new(&url, Auth::User(user_id.clone()))?;
+    let client = match CloudClient::new(&url, Auth::User(user_id.clone())) {
+        Err(ClientError::Address { .. }) => return Err(no_address(&url).into()),
+        client => client?,
+    };
     let cloud = Cloud {
         url: client.base_url().to_owned(),
         user_id,

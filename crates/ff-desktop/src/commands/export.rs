@@ -1,5 +1,6 @@
 //! `ff export [FILE]`.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -26,19 +27,11 @@ pub async fn run(context: &Context, args: ExportArgs) -> anyhow::Result<()> {
         ));
     }
     let text = serde_json::to_string_pretty(&backup)?;
-    let Some(file) = args.file else {
+    let Some(file) = args.file.filter(|file| file != Path::new("-")) else {
         return context.out.result(&backup, || text);
     };
     let file = std::path::absolute(file)?;
-    if file.exists() && !args.force {
-        let detail = format!("{} is there already", file.display());
-        return Err(Failure::new(Exit::Refused, detail)
-            .hint("--force replaces it")
-            .next("ff export --help")
-            .into());
-    }
-    files::write_private(&file, &text)
-        .with_context(|| format!("cannot write {}", file.display()))?;
+    write(&file, &text, args.force)?;
     let summary = summary(&backup, &file);
     context.out.result(&summary, || {
         fields(&[
@@ -49,6 +42,26 @@ pub async fn run(context: &Context, args: ExportArgs) -> anyhow::Result<()> {
             ("terminals", Some(summary["terminalSessions"].to_string())),
         ])
     })
+}
+
+fn write(file: &Path, text: &str, replace: bool) -> anyhow::Result<()> {
+    let shown = file.display();
+    let refused = |detail: String| Failure::new(Exit::Refused, detail).next("ff export --help");
+    match files::write_chosen(file, text, replace) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            let detail = format!("{shown} is there already");
+            Err(refused(detail).hint("--force replaces it").into())
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let detail = format!("the directory of {shown} is not there");
+            Err(refused(detail).hint("make it first").into())
+        }
+        Err(error) if error.kind() == ErrorKind::IsADirectory => {
+            Err(refused(format!("{shown} is a directory")).into())
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot write {shown}")),
+    }
 }
 
 fn summary(backup: &Backup, file: &Path) -> serde_json::Value {

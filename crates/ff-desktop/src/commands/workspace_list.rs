@@ -1,5 +1,8 @@
 //! `ff workspace list`.
 
+use ff_core::workspace::standing;
+use ff_protocol::workspace::{Location, Workspace};
+
 use crate::context::Context;
 use crate::find;
 use crate::moving::recovery;
@@ -10,7 +13,15 @@ use crate::view::WorkspaceView;
 pub async fn run(context: &Context) -> anyhow::Result<()> {
     recovery::recover(context, None).await?;
     let all = find::workspaces(context).await?;
-    let views: Vec<WorkspaceView> = all.iter().map(WorkspaceView::of).collect();
+    let here = all.iter().filter(|it| it.location() == Location::Desktop);
+    let here: Vec<Workspace> = here.filter_map(|it| it.local.clone()).collect();
+    let mut reasons = standing::reasons(context.store().await?, &here).await?;
+    let view = |known| {
+        let view = WorkspaceView::of(known);
+        let reason = reasons.remove(&view.id);
+        view.standing(reason)
+    };
+    let views: Vec<WorkspaceView> = all.iter().map(view).collect();
     if views.is_empty() {
         context
             .out
@@ -21,15 +32,17 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
             return String::new();
         }
         let row = |view: &WorkspaceView| {
-            let moving = if view.moving { " (moving)" } else { "" };
             vec![
                 view.id.to_string(),
                 view.name.clone(),
-                format!("{}{moving}", wire_name(&view.location)),
+                view.place(),
+                view.status.as_ref().map(wire_name).unwrap_or_default(),
+                view.stands(),
                 view.branch_name.clone().unwrap_or_default(),
             ]
         };
         let rows: Vec<Vec<String>> = views.iter().map(row).collect();
-        table(&["ID", "NAME", "LOCATION", "BRANCH"], &rows)
+        let header = ["ID", "NAME", "LOCATION", "STATUS", "STANDS", "BRANCH"];
+        table(&header, &rows)
     })
 }

@@ -1,11 +1,13 @@
 //! `ff workspace show WORKSPACE`.
 
-use ff_protocol::pull_request::PullRequestStatus;
+use ff_core::workspace::standing;
+use ff_protocol::derived::StatusReason;
 use ff_protocol::session::Session;
+use ff_protocol::workspace::{Location, Workspace};
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::find;
+use crate::find::{self, Known};
 use crate::moving::recovery;
 use crate::session::host::Host;
 use crate::view::{WorkspaceView, session_table};
@@ -42,14 +44,16 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
     let told = match held {
         // Who does not tell of the one does not tell of the other.
         None => None,
-        Some(_) => pull_request(context, &known).await,
+        Some(_) => told(context, &known).await,
+    };
+    let workspace = match told {
+        Some(Told::ByItsSide(now)) => workspace.with(&now),
+        Some(Told::Here(reason)) => workspace.standing(reason),
+        None => workspace,
     };
     let (host, sessions) = held.unzip();
     let shown = Shown {
-        workspace: match told {
-            Some(status) => workspace.with(status),
-            None => workspace,
-        },
+        workspace,
         sessions,
     };
     context.out.result(&shown, || {
@@ -63,27 +67,44 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
     })
 }
 
-/// What the side that holds the workspace knows of its pull request; this machine's own records
-/// are read already.
-async fn pull_request(context: &Context, known: &find::Known) -> Option<PullRequestStatus> {
-    let host = Host::of(context, known).await.ok()?;
-    if host.is_here() {
-        return None;
-    }
-    match host.pull_request(&known.id).await {
-        Ok(status) => Some(status),
+/// What is told of a workspace beyond what both sides' rows say.
+enum Told {
+    /// What this machine's records say of it: why it stands where it does.
+    Here(Option<StatusReason>),
+    /// What the side that holds it knows.
+    ByItsSide(Box<Workspace>),
+}
+
+async fn told(context: &Context, known: &Known) -> Option<Told> {
+    let asked = match known.location() {
+        Location::Desktop => reason(context, known).await.map(Told::Here),
+        Location::Cloud => now(context, known).await.map(Told::ByItsSide),
+    };
+    match asked {
+        Ok(told) => Some(told),
         Err(error) => {
             context
                 .out
-                .say(format!("note: its pull request is not shown: {error:#}"));
+                .say(format!("note: how it stands is not shown: {error:#}"));
             None
         }
     }
 }
 
+async fn reason(context: &Context, known: &Known) -> anyhow::Result<Option<StatusReason>> {
+    let here = known.local.as_slice();
+    let mut reasons = standing::reasons(context.store().await?, here).await?;
+    Ok(reasons.remove(&known.id))
+}
+
+async fn now(context: &Context, known: &Known) -> anyhow::Result<Box<Workspace>> {
+    let report = Host::of(context, known).await?.init(&known.id).await?;
+    Ok(Box::new(report.workspace))
+}
+
 async fn sessions<'a>(
     context: &'a Context,
-    known: &find::Known,
+    known: &Known,
 ) -> anyhow::Result<(Host<'a>, Vec<Session>)> {
     let host = Host::of(context, known).await?;
     host.look().await?;

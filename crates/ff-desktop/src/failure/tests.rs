@@ -63,3 +63,56 @@ fn a_failure_of_our_own_is_told_as_it_is() {
     let failure = explain(&anyhow::Error::new(own.clone()), &asked());
     assert_eq!(failure, own);
 }
+
+#[test]
+fn what_is_to_be_tried_fits_what_was_asked() {
+    let next = |command: &str, workspace: Option<&str>, code| {
+        let asked = Asked {
+            command: command.into(),
+            workspace: workspace.map(str::to_owned),
+        };
+        explain(&Problem::new(code, "no").into(), &asked)
+            .next
+            .unwrap()
+    };
+    use ErrorCode as C;
+    let new = "ff workspace new --issue URL";
+    for (command, workspace, code, expected) in [
+        ("ff send w", Some("w"), C::Conflict, "ff send w"),
+        (
+            "ff workspace archive w",
+            Some("w"),
+            C::Conflict,
+            "ff workspace show w",
+        ),
+        (new, None, C::Conflict, "ff workspace list"),
+        (new, None, C::NotFound, "ff workspace new --help"),
+        (new, None, C::LoginRequired, "gh auth login"),
+        (
+            "ff workspace new x --cloud",
+            None,
+            C::LoginRequired,
+            "ff cloud setup",
+        ),
+        (
+            "ff terminal close w --name x",
+            Some("w"),
+            C::NotFound,
+            "ff terminal list",
+        ),
+        ("ff project add .", None, C::NotFound, "ff workspace list"),
+    ] {
+        assert_eq!(
+            next(command, workspace, code),
+            expected,
+            "{command} {code:?}"
+        );
+    }
+    let asked = Asked {
+        command: "ff cloud connect http://localhost --user No/Id".into(),
+        workspace: None,
+    };
+    let error = "No/Id".parse::<ff_protocol::UserId>().unwrap_err();
+    let failure = explain(&error.into(), &asked);
+    assert_eq!(failure.next.as_deref(), Some("ff cloud connect --help"));
+}

@@ -35,15 +35,13 @@ impl<'a> Host<'a> {
     /// The side that owns the workspace.
     ///
     /// # Errors
-    /// It is the cloud and none is connected, or another desktop.
+    /// It is the cloud and none is connected or it has no such workspace, or another desktop.
     pub async fn of(context: &'a Context, known: &Known) -> anyhow::Result<Self> {
         let me = context.store().await?.installation_id().await?;
         let (owner, _) = known.owner();
         match &owner {
-            Owner::Cloud => {
-                let client = context.cloud()?.client;
-                Ok(Self::Engine(client.engine().clone(), Place::Cloud))
-            }
+            Owner::Cloud if known.is_missing() => Err(known.missing().into()),
+            Owner::Cloud => Self::of_cloud(context),
             Owner::Contested => {
                 let text = format!("two sides say that they own workspace {}", known.name());
                 Err(Failure::new(Exit::Refused, text)

@@ -34,16 +34,11 @@ pub async fn text(context: &Context, given: &str) -> anyhow::Result<String> {
 }
 
 async fn from_stdin() -> anyhow::Result<String> {
-    let mut all = Vec::new();
-    while let Some(piece) = input::next().await {
-        all.extend_from_slice(&piece);
-        if all.len() > LONGEST {
-            let text = format!("the prompt is longer than {LONGEST} bytes");
-            return Err(Failure::new(Exit::Usage, text)
-                .hint("put it into a file of the workspace, and name the file in the prompt")
-                .into());
-        }
-    }
+    let all = input::all(LONGEST).await.ok_or_else(|| {
+        let text = format!("the prompt is longer than {LONGEST} bytes");
+        Failure::new(Exit::Usage, text)
+            .hint("put it into a file of the workspace, and name the file in the prompt")
+    })?;
     let not_text = |_| Failure::new(Exit::Usage, "the prompt on stdin is not UTF-8 text");
     Ok(String::from_utf8(all).map_err(not_text)?)
 }

@@ -24,6 +24,18 @@ pub async fn next() -> Option<Vec<u8>> {
     pieces.lock().await.recv().await
 }
 
+/// All that is left of stdin; `None` when that is more than so many bytes.
+pub async fn all(most: usize) -> Option<Vec<u8>> {
+    let mut all = Vec::new();
+    while let Some(piece) = next().await {
+        all.extend_from_slice(&piece);
+        if all.len() > most {
+            return None;
+        }
+    }
+    Some(all)
+}
+
 fn read_all(sender: &mpsc::Sender<Vec<u8>>) {
     let mut stdin = std::io::stdin().lock();
     let mut buffer = [0; PIECE];

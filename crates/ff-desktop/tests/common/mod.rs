@@ -6,6 +6,7 @@ pub mod cloud;
 pub mod person;
 pub mod script;
 pub mod served;
+pub mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

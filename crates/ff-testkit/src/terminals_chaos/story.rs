@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use ff_client::socket::{TerminalEvent, TerminalInput, TerminalOptions, TerminalSocket};
 use ff_protocol::terminal::CreateTerminal;
 use sha2::{Digest, Sha256};
+use tokio::time::Interval;
 
 use super::stage::Vm;
 use crate::link::Link;
@@ -119,9 +120,10 @@ impl Story {
         } = self;
         let input = socket.input();
         let typing = async {
-            let mut typed = type_in(&input, 0..pieces / 2, pace).await?;
+            let mut clock = tokio::time::interval(pace);
+            let mut typed = type_in(&input, 0..pieces / 2, &mut clock).await?;
             between.await?;
-            typed.extend(type_in(&input, pieces / 2..pieces, pace).await?);
+            typed.extend(type_in(&input, pieces / 2..pieces, &mut clock).await?);
             anyhow::Ok(typed)
         };
         let both = async { tokio::try_join!(typing, read(&mut socket)) };
@@ -169,13 +171,12 @@ fn difference(found: &[u8], wanted: &[u8]) -> String {
     )
 }
 
-/// Types numbered pieces; those that had to wait are made up for.
+/// Types numbered pieces; those that the clock ticked for while they had to wait are made up for.
 async fn type_in(
     input: &TerminalInput,
     pieces: std::ops::Range<u32>,
-    pace: Duration,
+    clock: &mut Interval,
 ) -> Result<Vec<u8>> {
-    let mut clock = tokio::time::interval(pace);
     let mut typed = Vec::new();
     for piece in pieces {
         clock.tick().await;

@@ -5,11 +5,11 @@ use axum::response::Response;
 use ff_protocol::{TerminalId, VmId};
 use serde::Deserialize;
 
-use crate::http::forward::to_agent;
+use crate::App;
+use crate::http::forward::to_vm;
 use crate::http::wake::Wake;
 use crate::http::{DevUser, Failure, Path, Query};
 use crate::services::workspace::Purpose;
-use crate::{App, Result};
 
 /// The ids in the path. All are checked here: the path goes on as it came.
 #[derive(Debug, Deserialize)]
@@ -27,7 +27,7 @@ pub async fn read(
     Query(wake): Query<Wake>,
     request: Request,
 ) -> Result<Response, Failure> {
-    Ok(pass(app, user, place, wake.purpose(), request).await?)
+    Ok(to_vm(&app, &user, &place.vm, wake.purpose(), request).await?)
 }
 
 /// Opens or closes a terminal, which wakes the VM.
@@ -37,19 +37,5 @@ pub async fn change(
     Path(place): Path<Place>,
     request: Request,
 ) -> Result<Response, Failure> {
-    Ok(pass(app, user, place, Purpose::Intent, request).await?)
-}
-
-async fn pass(
-    app: App,
-    user: DevUser,
-    place: Place,
-    purpose: Purpose,
-    request: Request,
-) -> Result<Response> {
-    let route = app
-        .workspaces
-        .vm_route(&place.vm, user.0.as_ref(), purpose)
-        .await?;
-    to_agent(&app, route, request).await
+    Ok(to_vm(&app, &user, &place.vm, Purpose::Intent, request).await?)
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use ff_protocol::VmId;
 
 use crate::App;
-use crate::http::forward::to_agent;
+use crate::http::forward::to_vm;
 use crate::http::{DevUser, Failure, Path};
 use crate::services::workspace::Purpose;
 
@@ -16,9 +16,5 @@ pub async fn git_identity(
     Path(vm): Path<VmId>,
     request: Request,
 ) -> Result<Response, Failure> {
-    let route = app
-        .workspaces
-        .vm_route(&vm, user.0.as_ref(), Purpose::Intent)
-        .await?;
-    Ok(to_agent(&app, route, request).await?)
+    Ok(to_vm(&app, &user, &vm, Purpose::Intent, request).await?)
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use ff_protocol::{ErrorCode, VmId};
 use serde::Deserialize;
 
-use crate::http::forward::to_agent;
+use crate::http::forward::to_vm;
 use crate::http::wake::Wake;
 use crate::http::{DevUser, Failure, Path, Query};
 use crate::{App, Error};
@@ -30,9 +30,5 @@ pub async fn onboarding(
         let detail = "a call with `wait` wakes nothing: leave out one of `wake` and `wait`";
         return Err(Error::refused(ErrorCode::BadRequest, detail).into());
     }
-    let route = app
-        .workspaces
-        .vm_route(&vm, user.0.as_ref(), wake.purpose())
-        .await?;
-    Ok(to_agent(&app, route, request).await?)
+    Ok(to_vm(&app, &user, &vm, wake.purpose(), request).await?)
 }

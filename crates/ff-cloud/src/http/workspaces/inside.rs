@@ -1,5 +1,5 @@
-//! `/api/workspaces/{workspace}/sessions…`, `…/requests`, `…/pr…`, `…/ratchet` and `…/terminals…`:
-//! the engine's API, forwarded.
+//! `/api/workspaces/{workspace}/sessions…`, `…/requests` and `…/terminals…`: the engine's API,
+//! forwarded.
 
 use axum::extract::{Request, State};
 use axum::response::Response;

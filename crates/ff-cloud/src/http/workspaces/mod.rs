@@ -1,14 +1,18 @@
 //! `/api/workspaces`: the mirror, and the way into each workspace.
 
 use axum::Router;
-use axum::routing::{delete, get, patch, post};
+use axum::routing::{get, patch, post};
 
 use crate::App;
 
+mod change;
 mod create;
+mod delete;
+mod init;
 mod inside;
 mod list;
 mod noted;
+mod pull_request;
 mod show;
 mod socket;
 
@@ -18,15 +22,18 @@ pub fn routes() -> Router<App> {
         .route("/api/workspaces", get(list::list).post(create::create))
         .route(
             "/api/workspaces/{workspace}",
-            get(show::show).patch(noted::change).delete(noted::delete),
+            get(show::show).patch(change::change).delete(delete::delete),
         )
-        .route("/api/workspaces/{workspace}/init", get(noted::init))
-        .route("/api/workspaces/{workspace}/retry", post(noted::change))
-        .route("/api/workspaces/{workspace}/dismiss", post(noted::change))
-        .route("/api/workspaces/{workspace}/archive", post(noted::change))
+        .route("/api/workspaces/{workspace}/init", get(init::init))
+        .route("/api/workspaces/{workspace}/retry", post(change::change))
+        .route("/api/workspaces/{workspace}/dismiss", post(change::change))
+        .route("/api/workspaces/{workspace}/archive", post(change::change))
         .route("/api/workspaces/{workspace}/run", get(inside::read))
-        .route("/api/workspaces/{workspace}/run/start", post(noted::change))
-        .route("/api/workspaces/{workspace}/run/stop", post(noted::change))
+        .route(
+            "/api/workspaces/{workspace}/run/start",
+            post(change::change),
+        )
+        .route("/api/workspaces/{workspace}/run/stop", post(change::change))
         .route("/api/workspaces/{workspace}/socket", get(socket::socket))
         .route(
             "/api/workspaces/{workspace}/sessions",
@@ -69,20 +76,26 @@ pub fn routes() -> Router<App> {
             get(inside::read),
         )
         .route("/api/workspaces/{workspace}/requests", get(inside::read))
-        .route("/api/workspaces/{workspace}/pr", get(inside::read))
-        .route("/api/workspaces/{workspace}/pr/sync", post(inside::change))
+        .route("/api/workspaces/{workspace}/pr", get(pull_request::show))
+        .route(
+            "/api/workspaces/{workspace}/pr/sync",
+            post(pull_request::change),
+        )
         .route(
             "/api/workspaces/{workspace}/pr/attach",
-            post(inside::change),
+            post(pull_request::change),
         )
-        .route("/api/workspaces/{workspace}/ratchet", patch(inside::change))
+        .route(
+            "/api/workspaces/{workspace}/ratchet",
+            patch(pull_request::change),
+        )
         .route(
             "/api/workspaces/{workspace}/terminals",
             get(inside::read).post(inside::change),
         )
         .route(
             "/api/workspaces/{workspace}/terminals/{terminal}",
-            delete(inside::change).patch(inside::change),
+            patch(inside::change).delete(inside::change),
         )
         .route(
             "/api/workspaces/{workspace}/terminals/{terminal}/socket",

@@ -1,15 +1,14 @@
 //! What the engine says of a workspace itself, noted in the mirror on its way by.
 
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::extract::Request;
 use axum::response::Response;
+use ff_protocol::pull_request::PullRequestStatus;
 use ff_protocol::workspace::{InitReport, Workspace};
 use ff_protocol::{UserId, WorkspaceId};
 
+use crate::http::DevUser;
 use crate::http::forward::to_agent;
-use crate::http::wake::Wake;
-use crate::http::{DevUser, Failure, Path, Query};
 use crate::services::workspace::{Purpose, Route};
 use crate::{App, Error, Result};
 
@@ -23,53 +22,26 @@ pub(super) enum Said {
     Workspace,
     /// How its making stands.
     Init,
+    /// How its pull request stands.
+    PullRequest,
 }
 
-/// `PATCH /api/workspaces/{workspace}`, `POST …/retry`, `…/dismiss`, `…/archive`, `…/run/start`
-/// and `…/run/stop`: forwarded, which wakes the VM.
-pub async fn change(
-    State(app): State<App>,
-    user: DevUser,
-    Path(id): Path<WorkspaceId>,
+/// Forwards a request to the VM that holds a workspace, and notes what it answers.
+///
+/// # Errors
+/// What finding and waking the VM may answer; the database fails.
+pub(super) async fn pass(
+    app: &App,
+    user: &DevUser,
+    id: &WorkspaceId,
+    purpose: Purpose,
     request: Request,
-) -> Result<Response, Failure> {
-    let workspaces = &app.workspaces;
-    let way = workspaces.routed(&id, user.0.as_ref(), Purpose::Intent);
+    said: Said,
+) -> Result<Response> {
+    let way = app.workspaces.routed(id, user.0.as_ref(), purpose);
     let (user, route) = way.await?;
-    let answer = to_agent(&app, route.clone(), request).await?;
-    Ok(noted(&app, &user, &route, answer, Said::Workspace).await?)
-}
-
-/// `GET …/init`: forwarded.
-pub async fn init(
-    State(app): State<App>,
-    user: DevUser,
-    Path(id): Path<WorkspaceId>,
-    Query(wake): Query<Wake>,
-    request: Request,
-) -> Result<Response, Failure> {
-    let workspaces = &app.workspaces;
-    let way = workspaces.routed(&id, user.0.as_ref(), wake.purpose());
-    let (user, route) = way.await?;
-    let answer = to_agent(&app, route.clone(), request).await?;
-    Ok(noted(&app, &user, &route, answer, Said::Init).await?)
-}
-
-/// `DELETE /api/workspaces/{workspace}`: forwarded; what the VM does not have the mirror forgets.
-pub async fn delete(
-    State(app): State<App>,
-    user: DevUser,
-    Path(id): Path<WorkspaceId>,
-    request: Request,
-) -> Result<Response, Failure> {
-    let workspaces = &app.workspaces;
-    let way = workspaces.routed(&id, user.0.as_ref(), Purpose::Intent);
-    let (user, route) = way.await?;
-    let answer = to_agent(&app, route, request).await?;
-    if answer.status().is_success() || answer.status() == StatusCode::NOT_FOUND {
-        workspaces.forget(&user, &id).await?;
-    }
-    Ok(answer)
+    let answer = to_agent(app, route.clone(), request).await?;
+    noted(app, &user, &route, answer, said).await
 }
 
 /// The answer, once the mirror has what it says.
@@ -87,14 +59,28 @@ pub(super) async fn noted(
     let bytes = axum::body::to_bytes(body, LARGEST)
         .await
         .map_err(|error| Error::Bug(format!("an answer of an agent was cut: {error}")))?;
-    let now: Option<Workspace> = match said {
-        Said::Workspace => serde_json::from_slice(&bytes).ok(),
-        Said::Init => serde_json::from_slice::<InitReport>(&bytes)
-            .ok()
-            .map(|report| report.workspace),
-    };
-    if let Some(now) = now {
-        app.workspaces.note(user, route, &now).await?;
-    }
+    note(app, user, route, &bytes, said).await?;
     Ok(Response::from_parts(parts, Body::from(bytes)))
+}
+
+/// Whatever else the answer is, it is not for the mirror.
+async fn note(app: &App, user: &UserId, route: &Route, answer: &[u8], said: Said) -> Result<()> {
+    let workspaces = &app.workspaces;
+    let now = match said {
+        Said::Workspace => serde_json::from_slice::<Workspace>(answer).ok(),
+        Said::Init => {
+            let report = serde_json::from_slice::<InitReport>(answer).ok();
+            report.map(|report| report.workspace)
+        }
+        Said::PullRequest => {
+            return match serde_json::from_slice::<PullRequestStatus>(answer) {
+                Ok(now) => workspaces.note_pull_request(user, &now).await,
+                Err(_) => Ok(()),
+            };
+        }
+    };
+    match now {
+        Some(now) => workspaces.note(user, route, &now).await,
+        None => Ok(()),
+    }
 }

@@ -9,6 +9,7 @@ use crate::db::entity::handoff::{Model, State};
 use crate::db::entity::workspace;
 use crate::db::workspaces;
 use crate::services::workspace::contested;
+use crate::services::workspace::metadata::EMPTY;
 use crate::{Error, Result, clock};
 
 /// Whether the request makes sense in itself.
@@ -104,6 +105,7 @@ pub(super) fn planned(plan: &Plan) -> workspaces::Shown<'_> {
         name: &plan.workspace_name,
         project_name: &plan.project_name,
         branch_name: &plan.branch,
+        metadata: EMPTY,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::db::entity::handoff::Model;
 use crate::db::{handoffs, workspaces};
 use crate::error::chain;
 use crate::fault::{self, Point};
+use crate::services::workspace::metadata::{EMPTY, Metadata};
 use crate::{Error, Result};
 
 /// Most parts of one bundle.
@@ -134,7 +135,8 @@ impl HandoffService {
                 "the hand-off moved on while the VM was restoring",
             ));
         }
-        workspaces::show(write, &row, told(manifest)).await?;
+        let metadata = Metadata::of(&manifest.workspace).text()?;
+        workspaces::show(write, &row, told(manifest, &metadata)).await?;
         fault::point(Point::HandoffNoted);
         Ok(restored)
     }
@@ -172,7 +174,10 @@ pub(super) fn belongs(row: &Model, manifest: &Manifest) -> Result<(), &'static s
             manifest.parts.iter().all(|part| is_sha256(&part.sha256)),
             "a part's hash is malformed",
         ),
-        (!has_nul(&told(manifest)), "a name has a NUL character"),
+        (
+            !has_nul(&told(manifest, EMPTY)),
+            "a name has a NUL character",
+        ),
     ];
     match fits.into_iter().find(|(fits, _)| !fits) {
         Some((_, why)) => Err(why),
@@ -181,11 +186,12 @@ pub(super) fn belongs(row: &Model, manifest: &Manifest) -> Result<(), &'static s
 }
 
 /// What a manifest tells of the workspace.
-fn told(manifest: &Manifest) -> workspaces::Shown<'_> {
+fn told<'a>(manifest: &'a Manifest, metadata: &'a str) -> workspaces::Shown<'a> {
     workspaces::Shown {
         name: &manifest.workspace.name,
         project_name: &manifest.project.name,
         branch_name: &manifest.git.branch,
+        metadata,
     }
 }
 

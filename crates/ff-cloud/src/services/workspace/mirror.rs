@@ -6,12 +6,14 @@
 use axum::http::{HeaderMap, Method};
 use bytes::BytesMut;
 use ff_protocol::project::Project;
+use ff_protocol::pull_request::PullRequestStatus;
 use ff_protocol::workspace::{CreateWorkspace, Owner, Workspace};
 use ff_protocol::{ErrorCode, UserId, WorkspaceId};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 
-use super::{Purpose, Route, WorkspaceService, parse};
+use super::metadata::{EMPTY, Metadata};
+use super::{Purpose, Route, WorkspaceService, owner, parse};
 use crate::agent::{Forward, Payload};
 use crate::db::workspaces;
 use crate::{Error, Result};
@@ -67,6 +69,7 @@ impl WorkspaceService {
                 name: name.map_or("", String::as_str),
                 project_name: "",
                 branch_name: create.branch.as_deref().unwrap_or_default(),
+                metadata: EMPTY,
             },
             owner: &Owner::Cloud,
             epoch: 1,
@@ -82,12 +85,30 @@ impl WorkspaceService {
     pub async fn note(&self, user: &UserId, route: &Route, now: &Workspace) -> Result<()> {
         let path = format!("/api/projects/{}", now.project_id);
         let project: Option<Project> = self.ask(route, &path).await;
+        let metadata = Metadata::of(now).text()?;
         let shown = workspaces::Shown {
             name: &now.name,
             project_name: project.as_ref().map_or("", |project| &project.name),
             branch_name: now.branch_name.as_deref().unwrap_or_default(),
+            metadata: &metadata,
         };
         Ok(workspaces::note(self.db.write(), user, &now.id, shown).await?)
+    }
+
+    /// Notes what an agent says of a workspace's pull request.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn note_pull_request(&self, user: &UserId, now: &PullRequestStatus) -> Result<()> {
+        let row = workspaces::get(self.db.read(), user, &now.workspace_id).await?;
+        let Some(row) = row else { return Ok(()) };
+        let metadata = Metadata {
+            pr: Some(now.pr.clone()),
+            ..Metadata::in_row(&row)
+        };
+        // Who was faster has noted something as new as this.
+        workspaces::set_metadata(self.db.write(), &row, &metadata.text()?).await?;
+        Ok(())
     }
 
     /// Forgets a workspace that its VM does not have (any more).
@@ -95,7 +116,30 @@ impl WorkspaceService {
     /// # Errors
     /// The database fails.
     pub async fn forget(&self, user: &UserId, id: &WorkspaceId) -> Result<()> {
-        Ok(workspaces::forget(self.db.write(), user, id).await?)
+        workspaces::forget(self.db.write(), user, id, &Owner::Cloud).await?;
+        Ok(())
+    }
+
+    /// Forgets a workspace that a desktop owns: nothing of it is here but its row. `false` when
+    /// the cloud owns it.
+    ///
+    /// # Errors
+    /// As [`Self::get`]; `handoff_active` while it moves.
+    pub async fn forget_of_desktop(&self, id: &WorkspaceId, user: Option<&UserId>) -> Result<bool> {
+        let row = self.row(id, user).await?;
+        let owner = owner(&row)?;
+        if owner == Owner::Cloud {
+            return Ok(false);
+        }
+        let user = parse(row.user_id)?;
+        match workspaces::forget(self.db.write(), &user, id, &owner).await? {
+            true => Ok(true),
+            false => Err(Error::refused(
+                ErrorCode::HandoffActive,
+                format!("workspace `{id}` is being moved"),
+            )
+            .hint("finish the move with `ff send` or `ff pull`")),
+        }
     }
 
     /// The user of a workspace, and the way to the engine that holds it.

@@ -10,6 +10,7 @@ use crate::db::{Db, workspaces};
 use crate::services::vm::VmService;
 use crate::{Error, Result};
 
+pub(crate) mod metadata;
 mod mirror;
 mod pass;
 
@@ -203,6 +204,11 @@ where
 
 fn shown(row: &Model) -> Result<CloudWorkspace> {
     let owner = owner(row)?;
+    // A desktop tells nobody how it goes on.
+    let metadata = match owner {
+        Owner::Cloud => metadata::Metadata::in_row(row),
+        Owner::Desktop(_) => metadata::Metadata::default(),
+    };
     Ok(CloudWorkspace {
         id: parse(row.id.clone())?,
         name: row.name.clone(),
@@ -212,6 +218,8 @@ fn shown(row: &Model) -> Result<CloudWorkspace> {
         owner,
         epoch: row.epoch.unsigned_abs(),
         vm_id: parse(row.vm_id.clone())?,
+        status: metadata.status,
+        pr: metadata.pr,
         updated_at: row.updated_at,
     })
 }

@@ -2,42 +2,12 @@
 
 use std::path::Path;
 
+use ff_protocol::ErrorCode;
 use ff_protocol::handoff::Export;
 use ff_protocol::workspace::Owner;
-use ff_protocol::{ErrorCode, HandoffId};
 
-use super::world::{World, git};
+use super::world::{World, git, pull_up_to_restore};
 use crate::error::Error;
-
-/// Carries a pull up to the restore and returns what that says.
-async fn pull_up_to_restore(world: &World, epoch: u64) -> Result<HandoffId, Error> {
-    let incoming = world
-        .desktop
-        .core
-        .handoff_begin_pull(&world.workspace.id)
-        .await?;
-    let to = Owner::Desktop(incoming.desktop_id);
-    let workspace_id = world.workspace.id.clone();
-    let export = Export {
-        workspace_id,
-        to,
-        epoch,
-        have: incoming.have,
-        interrupt: false,
-    };
-    let manifest = world
-        .vm
-        .core
-        .handoff_export(&incoming.handoff_id, &export)
-        .await?;
-    world.carry(&world.vm, &world.desktop, &manifest).await;
-    world
-        .desktop
-        .core
-        .handoff_restore(&incoming.handoff_id, &manifest)
-        .await?;
-    Ok(incoming.handoff_id)
-}
 
 #[tokio::test]
 async fn a_pull_does_not_overwrite_another_branch_of_the_desktop() {

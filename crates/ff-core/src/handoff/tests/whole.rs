@@ -146,3 +146,15 @@ async fn a_workspace_goes_and_comes_back_with_commits_journal_and_transcripts() 
         made_there
     );
 }
+
+#[tokio::test]
+async fn what_arrives_is_guarded_from_other_worktrees_of_its_repository() {
+    let world = World::new().await;
+    world.send().await;
+    let project = world.vm.core.projects().await.unwrap().remove(0);
+    let (home, repo) = (&world.vm.home, Path::new(&project.repo_path));
+    let kept = git(home, repo, &["config", "extensions.preciousObjects"]);
+    assert_eq!(kept, "true");
+    let list = git(home, repo, &["worktree", "list", "--porcelain"]);
+    assert!(list.contains("\nlocked"), "{list}");
+}

@@ -1,7 +1,6 @@
 //! Two cores, one playing the desktop and one the VM, with a file remote behind an https name.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use ff_protocol::HandoffId;
 use ff_protocol::handoff::{Export, Manifest, Receive};
@@ -9,7 +8,9 @@ use ff_protocol::workspace::{Owner, Workspace};
 
 use crate::config::{CoreConfig, Side};
 use crate::core::Core;
+use crate::error::Result;
 use crate::handoff::Outgoing;
+pub(super) use crate::workspace::tests::world::git;
 
 pub(super) struct Machine {
     pub(super) core: Core,
@@ -23,19 +24,34 @@ pub(super) struct World {
     pub(super) workspace: Workspace,
 }
 
-pub(super) fn git(home: &Path, dir: &Path, args: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(args)
-        .current_dir(dir)
-        .env("HOME", home)
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "git {args:?}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+/// Carries a pull up to the restore and returns what that says.
+pub(super) async fn pull_up_to_restore(world: &World, epoch: u64) -> Result<HandoffId> {
+    let incoming = world
+        .desktop
+        .core
+        .handoff_begin_pull(&world.workspace.id)
+        .await?;
+    let to = Owner::Desktop(incoming.desktop_id);
+    let workspace_id = world.workspace.id.clone();
+    let export = Export {
+        workspace_id,
+        to,
+        epoch,
+        have: incoming.have,
+        interrupt: false,
+    };
+    let manifest = world
+        .vm
+        .core
+        .handoff_export(&incoming.handoff_id, &export)
+        .await?;
+    world.carry(&world.vm, &world.desktop, &manifest).await;
+    world
+        .desktop
+        .core
+        .handoff_restore(&incoming.handoff_id, &manifest)
+        .await?;
+    Ok(incoming.handoff_id)
 }
 
 pub(super) async fn machine(dir: &Path, name: &str, side: Side) -> Machine {
@@ -163,33 +179,8 @@ impl World {
     }
 
     pub(super) async fn pull(&self, epoch: u64) -> Workspace {
-        let incoming = self
-            .desktop
-            .core
-            .handoff_begin_pull(&self.workspace.id)
-            .await
-            .unwrap();
-        let to = Owner::Desktop(incoming.desktop_id);
-        let export = Export {
-            workspace_id: self.workspace.id.clone(),
-            to,
-            epoch,
-            have: incoming.have,
-            interrupt: false,
-        };
-        let manifest = self
-            .vm
-            .core
-            .handoff_export(&incoming.handoff_id, &export)
-            .await
-            .unwrap();
-        self.carry(&self.vm, &self.desktop, &manifest).await;
-        self.desktop
-            .core
-            .handoff_restore(&incoming.handoff_id, &manifest)
-            .await
-            .unwrap();
-        self.converge(&incoming.handoff_id).await
+        let id = pull_up_to_restore(self, epoch).await.unwrap();
+        self.converge(&id).await
     }
 
     pub(super) async fn carry(&self, from: &Machine, to: &Machine, manifest: &Manifest) {

@@ -16,4 +16,5 @@ pub mod workspace;
 pub mod workspace_init_output;
 pub mod workspace_pr;
 pub mod workspace_ratchet;
+pub mod workspace_run_output;
 pub mod workspace_run_script;

@@ -185,18 +185,21 @@ impl Core {
         self.workspace(id).await
     }
 
-    /// The run script of a workspace with what it printed since this engine runs.
+    /// The run script of a workspace with what it printed: all that is kept while this engine
+    /// runs, the end of it later.
     ///
     /// # Errors
     /// `not_found`.
     pub async fn run_script_logs(&self, id: &WorkspaceId) -> Result<RunScriptLogs> {
         let workspace = self.workspace(id).await?;
-        let run = self.runs().get(id);
-        let text = |of: fn(&Run) -> &Output| run.as_ref().map(|run| of(run).text());
+        let (run, post_run) = match self.runs().get(id) {
+            Some(run) => (run.output.text(), run.beside.text()),
+            None => self.store().run_output(id).await?,
+        };
         Ok(RunScriptLogs {
             run_script: workspace.run_script,
-            run: text(|run| &run.output).unwrap_or_default(),
-            post_run: text(|run| &run.beside).unwrap_or_default(),
+            run,
+            post_run,
         })
     }
 

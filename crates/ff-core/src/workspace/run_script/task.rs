@@ -23,6 +23,8 @@ const CLEANUP: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(10);
 /// The same for what runs beside it, and for everything when the core ends.
 const SHORT: Duration = Duration::from_secs(1);
+/// What is kept of what it printed once its engine is gone, in bytes, and of what runs beside it.
+const KEPT: usize = 64 << 10;
 
 /// The owner of a run script.
 pub(super) struct Task {
@@ -61,6 +63,8 @@ impl Task {
             return Err(runs_already());
         }
         reach(Point::RunBegun);
+        // What the one before printed is not of this one.
+        self.write_down(<_>::default()).await;
         let started = self.spawn().await;
         if started.is_err() {
             self.moved(Starting, Failed, RunWrites::End).await?;
@@ -118,6 +122,8 @@ impl Task {
         if let Some(mut beside) = beside {
             beside.end(SHORT).await;
         }
+        let printed = [&self.run.output, &self.run.beside].map(|output| output.end(KEPT));
+        self.write_down(printed.into()).await;
         reach(Point::RunEnded);
         let (from, to) = match end {
             None => (Stopping, Idle),
@@ -125,6 +131,14 @@ impl Task {
             Some(_) => (Running, Failed),
         };
         self.moved(from, to, RunWrites::End).await.map(drop)
+    }
+
+    /// Writes down what was printed. That it cannot be must not keep the script.
+    async fn write_down(&self, printed: (String, String)) {
+        let written = self.core.store().set_run_output(&self.id, printed).await;
+        if let Err(error) = written {
+            tracing::warn!(workspace = %self.id, ?error, "what a run script printed is not kept");
+        }
     }
 
     async fn clean_up(&self, limit: Duration) {

@@ -65,9 +65,15 @@ impl Output {
 
     /// What is kept; a mark tells that something is missing before it.
     pub(crate) fn text(&self) -> String {
+        self.end(self.limit)
+    }
+
+    /// As [`Self::text`], at most the last `limit` bytes.
+    pub(crate) fn end(&self, limit: usize) -> String {
         let inner = self.lock();
-        let cut = inner.total > inner.bytes.len() as u64;
-        let kept: Vec<u8> = inner.bytes.iter().copied().collect();
+        let skip = inner.bytes.len().saturating_sub(limit);
+        let kept: Vec<u8> = inner.bytes.iter().skip(skip).copied().collect();
+        let cut = inner.total > kept.len() as u64;
         drop(inner);
         let text = String::from_utf8_lossy(&kept);
         match cut {
@@ -107,5 +113,6 @@ mod tests {
         errors.push(b"7");
         assert_eq!(errors.since(6), "7");
         assert_eq!(all.total(), 10);
+        assert_eq!(all.end(2), "[... the beginning is cut]\n67");
     }
 }

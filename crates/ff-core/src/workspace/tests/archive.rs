@@ -33,8 +33,9 @@ async fn what_was_not_committed_is_kept_on_the_branch_and_the_worktree_goes() {
     let subject = w.git(&w.repo, &["log", "-1", "--format=%s", "put-away"]);
     assert_eq!(subject, "Archive of workspace Put away");
     assert!(!w.git(&w.repo, &["worktree", "list"]).contains("workspace-"));
-    let again = w.core.workspace_archive(&made.id, PLAIN).await;
-    assert_eq!(again.unwrap_err().code(), ErrorCode::Conflict);
+    let again = w.core.workspace_archive(&made.id, PLAIN).await.unwrap_err();
+    assert_eq!(again.code(), ErrorCode::Conflict);
+    assert!(again.to_string().contains("archived already"), "{again}");
     let error = w.core.run_script_start(&made.id).await.unwrap_err();
     assert!(error.to_string().contains("archived"), "{error}");
 }
@@ -94,6 +95,72 @@ async fn a_link_in_place_of_the_worktree_is_not_followed() {
     );
     w.core.workspace_delete(&made.id).await.unwrap();
     assert!(victim.join("precious").exists());
+}
+
+#[tokio::test]
+async fn another_failure_of_git_is_not_taken_for_a_lock() {
+    let w = World::new().await;
+    let made = w.ready("Broken").await;
+    let at = dir(&made);
+    let index = ["rev-parse", "--path-format=absolute", "--git-path", "index"];
+    std::fs::write(w.git(&at, &index), "no index").unwrap();
+    let error = w.core.workspace_archive(&made.id, PLAIN).await.unwrap_err();
+    assert_ne!(error.code(), ErrorCode::GitIndexLocked);
+    assert!(error.to_string().contains("index"), "{error}");
+    assert_eq!(w.row(&made.id).await.status, WorkspaceStatus::Ready);
+}
+
+/// As a row from elsewhere may have it.
+#[tokio::test]
+async fn nothing_is_done_in_a_worktree_outside_of_the_base() {
+    let w = World::new().await;
+    let made = w.ready("Astray").await;
+    let outside = w.home.join("outside");
+    w.git(
+        &w.repo,
+        &["worktree", "unlock", dir(&made).to_str().unwrap()],
+    );
+    let to = outside.to_str().unwrap();
+    w.git(
+        &w.repo,
+        &["worktree", "move", dir(&made).to_str().unwrap(), to],
+    );
+    w.set_worktree(&made.id, to).await;
+    std::fs::write(outside.join("work"), "work").unwrap();
+    let before = w.git(&w.repo, &["rev-parse", "astray"]);
+    let error = w.core.workspace_archive(&made.id, PLAIN).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Conflict, "{error}");
+    assert_eq!(w.row(&made.id).await.status, WorkspaceStatus::Ready);
+    assert_eq!(w.git(&w.repo, &["rev-parse", "astray"]), before);
+    w.core.workspace_delete(&made.id).await.unwrap();
+    assert!(outside.join("work").exists());
+}
+
+#[tokio::test]
+async fn what_another_side_owns_is_forgotten_with_the_copy_that_stayed() {
+    let w = World::new().await;
+    let made = w.ready("Away").await;
+    let error = w.core.workspace_forget(&made.id).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Conflict, "it is ours");
+    let url = "https://github.com/octo/demo.git";
+    w.git(&w.repo, &["remote", "add", "origin", url]);
+    let out = w.core.handoff_begin_send(&made.id).await.unwrap();
+    let error = w.core.workspace_forget(&made.id).await.unwrap_err();
+    assert_eq!(
+        error.code(),
+        ErrorCode::Conflict,
+        "it is ours until the commit"
+    );
+    w.core.handoff_spool(&out.handoff_id, &[]).await.unwrap();
+    w.core.handoff_finish(&out.handoff_id, true).await.unwrap();
+    let error = w.core.workspace_delete(&made.id).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NotOwner);
+    assert!(dir(&made).exists());
+    w.core.workspace_forget(&made.id).await.unwrap();
+    assert!(!dir(&made).exists());
+    assert!(w.core.workspaces().await.unwrap().is_empty());
+    assert!(!w.git(&w.repo, &["rev-parse", "away"]).is_empty());
+    assert!(!w.git(&w.repo, &["worktree", "list"]).contains("workspace-"));
 }
 
 #[tokio::test]

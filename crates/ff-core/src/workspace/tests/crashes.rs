@@ -56,7 +56,7 @@ async fn what_a_kill_in_any_gap_leaves_comes_to_rest() {
 
 fn scripts(home: &Path) {
     let scripts = json!({
-        "setup": "sleep 0.3; touch made",
+        "setup": "(setsid sleep 600 &); sleep 0.3; touch made",
         "run": "sleep 600 & wait",
         "postRun": "sleep 600"
     });

@@ -174,6 +174,8 @@ async fn messages_to_a_workspace_that_failed_wait_for_the_user() {
     assert_eq!(failed.status, WorkspaceStatus::Failed);
     assert!(failed.worktree().is_some(), "it is kept");
     assert_eq!(scripts_left(&id), 0);
+    let error = w.core.handoff_begin_send(&id).await.unwrap_err();
+    assert!(error.to_string().contains("is FAILED: only one"), "{error}");
     soon("the message is held", async || {
         w.core.store().sessions(&id).await.unwrap()[0].held
     })
@@ -206,6 +208,8 @@ async fn a_repository_without_a_commit_gives_a_branch_without_one() {
         w.git(&at, &["symbolic-ref", "HEAD"]),
         "refs/heads/first-steps"
     );
+    let list = w.git(&empty, &["worktree", "list", "--porcelain"]);
+    assert!(list.contains("\nlocked"), "{list}");
     assert_eq!(w.git(&at, &["status", "--porcelain"]), "");
     std::fs::write(at.join("a"), "a").unwrap();
     w.git(&at, &["add", "-A"]);

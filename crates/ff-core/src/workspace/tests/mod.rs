@@ -7,4 +7,4 @@ mod init;
 mod objects;
 mod run;
 mod transitions;
-mod world;
+pub(crate) mod world;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ff_protocol::WorkspaceId;
 use ff_protocol::project::Project;
 use ff_protocol::workspace::{CreateWorkspace, RunScriptStatus, Workspace, WorkspaceStatus};
+use sea_orm::ConnectionTrait;
 
 use crate::config::{CoreConfig, Side};
 use crate::core::Core;
@@ -91,6 +92,15 @@ impl World {
         self.core.workspace(id).await.unwrap()
     }
 
+    /// Has a row say that its worktree is elsewhere.
+    pub(super) async fn set_worktree(&self, id: &WorkspaceId, path: &str) {
+        let url = format!("sqlite://{}", self.home.join("data/core.db").display());
+        let db = sea_orm::Database::connect(url).await.unwrap();
+        let row = format!("UPDATE workspaces SET worktree_path = '{path}' WHERE id = '{id}'");
+        let done = db.execute_unprepared(&row).await.unwrap();
+        assert_eq!(done.rows_affected(), 1);
+    }
+
     pub(super) async fn run_status(&self, id: &WorkspaceId, wanted: RunScriptStatus) {
         soon("the run script has the state", async || {
             self.row(id).await.run_script.status == wanted
@@ -131,7 +141,7 @@ pub(super) async fn open(home: &Path) -> Core {
     Core::open(config).await.unwrap()
 }
 
-pub(super) fn git(home: &Path, dir: &Path, args: &[&str]) -> String {
+pub(crate) fn git(home: &Path, dir: &Path, args: &[&str]) -> String {
     let output = Command::new("git")
         .args(args)
         .current_dir(dir)

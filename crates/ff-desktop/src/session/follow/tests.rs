@@ -81,6 +81,7 @@ fn known() -> Known {
         id: "w-1".parse().unwrap(),
         local: None::<ff_protocol::workspace::Workspace>,
         cloud: None::<CloudWorkspace>,
+        cloud_told: false,
     }
 }
 

@@ -1,0 +1,133 @@
+//! Workspaces that were in the cloud, between the real `ff` and the real server with its agent: each
+//! goes from all lists once its user deletes it.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::server::Server;
+use common::{Desktop, git};
+use serde_json::Value;
+
+const REMOTE: &str = "https://git.example.test/me/app.git";
+
+/// A desktop with a workspace `demo` that is in its VM now, on a server of its own.
+async fn sent() -> (Desktop, Server) {
+    let (desktop, server) = (Desktop::with_workspace(), Server::start());
+    desktop.ok(&["cloud", "connect", &server.url, "--user", "test-user"]);
+    vm_that_reads_the_remote(&desktop, &server).await;
+    desktop.ok(&["send", "demo"]);
+    let rows = server.client.workspaces().await.unwrap();
+    assert_eq!(rows.len(), 1);
+    (desktop, server)
+}
+
+/// Gets the VM, for whose git the remote is on this machine.
+async fn vm_that_reads_the_remote(desktop: &Desktop, server: &Server) {
+    let vm = server.client.create_vm(None).await.unwrap();
+    let bare = desktop.path("remote.git");
+    if !bare.exists() {
+        let (from, to) = (desktop.path("app"), bare.to_str().unwrap().to_owned());
+        git(&from, &["clone", "--quiet", "--bare", ".", &to]);
+    }
+    let here = format!("[url \"{}\"]\n\tinsteadOf = {REMOTE}\n", bare.display());
+    std::fs::write(server.home(&vm.id).join(".gitconfig"), here).unwrap();
+}
+
+async fn delete_vm(server: &Server) {
+    let vm = server.client.vms().await.unwrap().remove(0);
+    server.client.delete_vm(&vm.id).await.unwrap();
+}
+
+fn listed(desktop: &Desktop) -> Vec<Value> {
+    let list = desktop.json(&["workspace", "list"]);
+    list.as_array().unwrap().clone()
+}
+
+async fn gone(desktop: &Desktop, server: &Server) {
+    assert_eq!(listed(desktop), Vec::<Value>::new());
+    assert_eq!(server.client.workspaces().await.unwrap(), []);
+    let worktrees = desktop.path("home/factory-factory/worktrees/app");
+    let left = std::fs::read_dir(worktrees).unwrap().count();
+    assert_eq!(left, 0, "a copy of it stays");
+    let branch = git(&desktop.path("app"), &["rev-parse", "demo"]);
+    assert!(!branch.is_empty(), "its branch is gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_deleted_in_the_cloud_is_gone_here_too() {
+    let (desktop, server) = sent().await;
+    let row = listed(&desktop).remove(0);
+    assert_eq!(
+        (&row["location"], &row["status"]),
+        (&"CLOUD".into(), &"READY".into())
+    );
+    desktop.ok(&["workspace", "delete", "demo", "--yes"]);
+    gone(&desktop, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_went_with_its_vm_is_told_as_missing_and_can_be_deleted() {
+    let (desktop, server) = sent().await;
+    let archived = desktop.json(&["workspace", "archive", "demo"]);
+    assert_eq!(archived["status"], "ARCHIVED");
+    assert_eq!(
+        listed(&desktop)[0]["status"],
+        "ARCHIVED",
+        "the mirror tells"
+    );
+    delete_vm(&server).await;
+    assert_eq!(listed(&desktop)[0]["missing"], true);
+    let list = desktop.ok(&["workspace", "list"]);
+    assert!(list.contains("CLOUD (missing)"), "{list}");
+    let run = desktop.ff(&["workspace", "archive", "demo"]);
+    run.failed(
+        3,
+        &[
+            "the cloud has no workspace demo any more",
+            "ff workspace delete",
+        ],
+    );
+    let run = desktop.ff(&["workspace", "delete", "demo"]);
+    run.failed(4, &["what this machine keeps of it", "--yes"]);
+    desktop.ok(&["workspace", "delete", "demo", "--yes"]);
+    gone(&desktop, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_came_back_is_gone_from_the_cloud_s_list_too() {
+    let (desktop, server) = sent().await;
+    desktop.ok(&["pull", "demo"]);
+    delete_vm(&server).await;
+    assert_eq!(listed(&desktop)[0]["location"], "DESKTOP");
+    desktop.ok(&["workspace", "delete", "demo", "--yes"]);
+    gone(&desktop, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_deleted_here_while_the_cloud_was_away_can_be_deleted_from_its_list() {
+    let (desktop, server) = sent().await;
+    desktop.ok(&["pull", "demo"]);
+    let config = std::fs::read(desktop.config_file()).unwrap();
+    let away = r#"{"cloud": {"url": "http://127.0.0.1:1", "userId": "test-user"}}"#;
+    std::fs::write(desktop.config_file(), away).unwrap();
+    desktop.ok(&["workspace", "delete", "demo", "--yes"]);
+    std::fs::write(desktop.config_file(), config).unwrap();
+    let row = listed(&desktop).remove(0);
+    assert_eq!(row["location"], "DESKTOP");
+    desktop.ok(&["workspace", "delete", "demo", "--yes"]);
+    gone(&desktop, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_whose_cloud_is_gone_for_good_is_forgotten_only_when_asked() {
+    let (desktop, server) = sent().await;
+    let run = desktop.ff(&["workspace", "delete", "demo", "--yes", "--forget"]);
+    run.failed(4, &["is not lost", "leave out --forget"]);
+    drop(server);
+    let run = desktop.ff(&["workspace", "delete", "demo", "--yes"]);
+    run.failed(5, &["nothing listens"]);
+    desktop.ok(&["workspace", "delete", "demo", "--yes", "--forget"]);
+    std::fs::remove_file(desktop.config_file()).unwrap();
+    assert_eq!(listed(&desktop), Vec::<Value>::new());
+}
