@@ -30,6 +30,7 @@ const LAST_REQUESTS: Duration = Duration::from_secs(2);
 /// Serves until SIGTERM or SIGINT, then ends sessions and terminals.
 pub(crate) async fn serve(args: ServeArgs) -> Result<()> {
     let token = Token::take(&args.token_file)?;
+    ff_core::fault::list(ff_core::handoff::fault::POINTS.iter().copied());
     let data = args.home.join(".local/share/ff-agent");
     let base = args.home.join("factory-factory");
     let mut config = CoreConfig::new(Side::Cloud, args.home.clone(), data, base);

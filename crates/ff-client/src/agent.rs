@@ -5,15 +5,17 @@ use std::time::Duration;
 use ff_protocol::agent::{
     HEALTH_PATH, HELLO_PATH, Health, Hello, QUIESCE_PATH, Quiesce, Quiesced, REPORTS_PATH,
 };
-use ff_protocol::handoff::{Export, Finish, Manifest, Receive, Received, Restored};
-use ff_protocol::{HandoffId, VmId};
+use ff_protocol::handoff::{Export, Finish, Manifest, Offered, Receive, Received, Restored};
+use ff_protocol::ownership::{Claim, Claims, Reclaim, Ruling};
+use ff_protocol::workspace::Workspace;
+use ff_protocol::{HandoffId, VmId, WorkspaceId};
 use futures_util::Stream;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 
 use crate::cloud::part_path;
 use crate::error::{ClientError, Result};
-use crate::http::{Auth, Connections, Http, LONG, SHORT};
+use crate::http::{Auth, Connections, Http, LONG, SHORT, WAKE};
 use crate::ndjson;
 use crate::proof;
 use crate::raw::{ByteStream, RawRequest, RawResponse};
@@ -116,6 +118,19 @@ impl AgentClient {
         self.http.post(&path, receive, LONG).await
     }
 
+    /// Has the agent check what is to come, and tell what has come of it.
+    pub async fn offer(&self, id: &HandoffId, manifest: &Manifest) -> Result<Offered> {
+        let path = format!("/api/handoffs/{id}/offer");
+        self.http.post(&path, manifest, SHORT).await
+    }
+
+    /// Has the agent check that the workspace is still what it spooled.
+    pub async fn check(&self, id: &HandoffId) -> Result<()> {
+        let path = format!("/api/handoffs/{id}/check");
+        let request = self.http.request(Method::POST, &path);
+        self.http.unit(request, WAKE).await
+    }
+
     /// Restores the workspace from the parts sent before.
     pub async fn restore(&self, id: &HandoffId, manifest: &Manifest) -> Result<Restored> {
         let path = format!("/api/handoffs/{id}/restore");
@@ -135,20 +150,40 @@ impl AgentClient {
         self.http.unit(request, SHORT).await
     }
 
-    /// Sends one part of a bundle, `size` bytes in pieces.
+    /// What the records in the VM say of who owns which workspace.
+    pub async fn claims(&self) -> Result<Vec<Claim>> {
+        let claims: Claims = self.http.get("/api/ownership", SHORT).await?;
+        Ok(claims.claims)
+    }
+
+    /// Tells who owns a workspace; whatever acts on it in the VM without owning it is ended.
+    pub async fn follow(&self, ruling: &Ruling) -> Result<()> {
+        let path = format!("/api/workspaces/{}/owner", ruling.workspace_id);
+        let request = self.http.request(Method::PUT, &path).json(ruling);
+        self.http.unit(request, WAKE).await
+    }
+
+    /// Has the VM go on from its copy of a workspace.
+    pub async fn reclaim(&self, id: &WorkspaceId, reclaim: &Reclaim) -> Result<Workspace> {
+        let path = format!("/api/workspaces/{id}/reclaim");
+        self.http.post(&path, reclaim, WAKE).await
+    }
+
+    /// Sends one part of a bundle from `offset` on, `size` bytes in pieces.
     pub async fn put_part(
         &self,
         id: &HandoffId,
         sha256: &str,
-        size: u64,
+        (offset, size): (u64, u64),
         body: ByteStream,
     ) -> Result<()> {
-        self.http.put_part(&part_path(id, sha256), size, body).await
+        let path = part_path(id, sha256, offset);
+        self.http.put_part(&path, size, body).await
     }
 
-    /// Fetches one part of a bundle.
-    pub async fn get_part(&self, id: &HandoffId, sha256: &str) -> Result<ByteStream> {
-        self.http.get_part(&part_path(id, sha256)).await
+    /// Fetches one part of a bundle from `offset` on.
+    pub async fn get_part(&self, id: &HandoffId, sha256: &str, offset: u64) -> Result<ByteStream> {
+        self.http.get_part(&part_path(id, sha256, offset)).await
     }
 
     /// Passes a request on as it is and answers with whatever comes back.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use ff_protocol::handoff::{CreateHandoff, Handoff, Manifest, Restored};
+use ff_protocol::handoff::{CreateHandoff, Handoff, Manifest, Offered, Restored};
 use ff_protocol::onboarding::{LONGEST_WAIT, Onboarding};
+use ff_protocol::ownership::{Claims, Reclaim, Ruling};
 use ff_protocol::vm::{CreateVm, GitIdentity, Vm};
 use ff_protocol::workspace::CloudWorkspace;
 use ff_protocol::{HandoffId, UserId, VmId, WorkspaceId};
@@ -119,6 +120,18 @@ impl CloudClient {
         self.http().get(&path, SHORT).await
     }
 
+    /// Tells what the records here say of who owns which workspace, and hears what holds of those
+    /// of which the server knows something else.
+    pub async fn claim(&self, claims: &Claims) -> Result<Vec<Ruling>> {
+        self.http().post("/api/ownership", claims, WAKE).await
+    }
+
+    /// Takes a workspace from a side that is gone.
+    pub async fn reclaim(&self, id: &WorkspaceId, reclaim: &Reclaim) -> Result<CloudWorkspace> {
+        let path = format!("/api/workspaces/{id}/reclaim");
+        self.http().post(&path, reclaim, LONG).await
+    }
+
     /// Begins a hand-off; the same call again has no further effect. For a send the answer has
     /// the commits the VM `have`s, for a pull the VM's `manifest`.
     pub async fn create_handoff(&self, create: &CreateHandoff) -> Result<Handoff> {
@@ -130,22 +143,28 @@ impl CloudClient {
         self.http().get(&path(id, ""), SHORT).await
     }
 
-    /// Sends one part of the bundle, `size` bytes in pieces.
+    /// Sends one part of the bundle from `offset` on, `size` bytes in pieces.
     pub async fn put_part(
         &self,
         id: &HandoffId,
         sha256: &str,
-        size: u64,
+        (offset, size): (u64, u64),
         body: ByteStream,
     ) -> Result<()> {
-        let part = part_path(id, sha256);
+        let part = part_path(id, sha256, offset);
         self.http().put_part(&part, size, body).await
     }
 
-    /// Fetches one part of the bundle. The caller compares length and hash: a cut connection
+    /// Fetches one part of the bundle from `offset` on. The caller compares length and hash: a cut connection
     /// shows as an error in the stream, a wrong byte only there.
-    pub async fn get_part(&self, id: &HandoffId, sha256: &str) -> Result<ByteStream> {
-        self.http().get_part(&part_path(id, sha256)).await
+    pub async fn get_part(&self, id: &HandoffId, sha256: &str, offset: u64) -> Result<ByteStream> {
+        self.http().get_part(&part_path(id, sha256, offset)).await
+    }
+
+    /// For a send, before its parts: the VM checks what is to come, and tells what has come of it.
+    pub async fn offer(&self, id: &HandoffId, manifest: &Manifest) -> Result<Offered> {
+        let path = path(id, "/offer");
+        self.http().post(&path, manifest, WAKE).await
     }
 
     /// For a send, once all parts are there: the VM restores the workspace beside any old copy.
@@ -156,7 +175,7 @@ impl CloudClient {
 
     /// Moves ownership. The only moment that counts; the same call again gives the same answer.
     pub async fn commit(&self, id: &HandoffId) -> Result<Handoff> {
-        self.http().post_empty(&path(id, "/commit"), SHORT).await
+        self.http().post_empty(&path(id, "/commit"), WAKE).await
     }
 
     /// Says that this side has converged on the committed outcome.
@@ -179,9 +198,12 @@ fn path(id: &HandoffId, rest: &str) -> String {
     format!("/api/handoffs/{id}{rest}")
 }
 
-/// Path of a part. The hash is an opaque word here; anything but hex is dropped so that it
+/// Path of a part from `offset` on. The hash is an opaque word here; anything but hex is dropped so that it
 /// cannot reach another path.
-pub(crate) fn part_path(id: &HandoffId, sha256: &str) -> String {
+pub(crate) fn part_path(id: &HandoffId, sha256: &str, offset: u64) -> String {
     let hex: String = sha256.chars().filter(char::is_ascii_hexdigit).collect();
-    path(id, &format!("/parts/{hex}"))
+    match offset {
+        0 => path(id, &format!("/parts/{hex}")),
+        _ => path(id, &format!("/parts/{hex}?offset={offset}")),
+    }
 }

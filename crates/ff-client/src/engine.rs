@@ -117,6 +117,15 @@ impl EngineClient {
         self.http.post_empty(&path, WAKE).await
     }
 
+    /// Ends everything that runs in a workspace that is being moved; what waits goes with it. (A
+    /// cloud server has no such call.)
+    pub async fn rest(&self, workspace: &WorkspaceId) -> Result<()> {
+        let path = format!("/api/workspaces/{workspace}/rest");
+        self.http
+            .unit(self.http.request(Method::POST, &path), WAKE)
+            .await
+    }
+
     /// Ends the session's process, and takes back the messages that wait.
     pub async fn stop_session(
         &self,

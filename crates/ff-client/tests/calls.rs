@@ -160,11 +160,11 @@ async fn parts_are_streamed_whole_both_ways() {
         .collect();
     let body = Box::pin(stream::iter(chunks));
     client
-        .put_part(&id, "00ff", LARGE as u64, body)
+        .put_part(&id, "00ff", (0, LARGE as u64), body)
         .await
         .unwrap();
 
-    let mut part = client.get_part(&id, "00ff").await.unwrap();
+    let mut part = client.get_part(&id, "00ff", 0).await.unwrap();
     let mut got = Vec::new();
     while let Some(chunk) = part.next().await {
         got.extend_from_slice(&chunk.unwrap());
@@ -191,7 +191,7 @@ async fn a_cut_download_and_a_failing_upload_are_errors() {
     );
     let server = Server::start(router).await;
     let (client, id) = (server.client(), HandoffId::generate());
-    let mut part = client.get_part(&id, "00").await.unwrap();
+    let mut part = client.get_part(&id, "00", 0).await.unwrap();
     assert_eq!(part.next().await.unwrap().unwrap(), "half");
     cut.notify_one();
     assert!(part.next().await.unwrap().is_err());
@@ -199,7 +199,7 @@ async fn a_cut_download_and_a_failing_upload_are_errors() {
 
     let pieces = [Ok(Bytes::from_static(b"half")), Err("no such file".into())];
     let body = Box::pin(stream::iter(pieces));
-    let sent = client.put_part(&id, "00", 8, body).await;
+    let sent = client.put_part(&id, "00", (0, 8), body).await;
     assert!(matches!(sent, Err(ClientError::Broken { .. })), "{sent:?}");
 }
 

@@ -11,6 +11,7 @@ use crate::db::Db;
 use crate::identity::Identity;
 use crate::lifecycle::Lifecycle;
 use crate::services::handoff::HandoffService;
+use crate::services::ownership::OwnershipService;
 use crate::services::user::UserService;
 use crate::services::vm::VmService;
 use crate::services::workspace::WorkspaceService;
@@ -37,6 +38,8 @@ pub struct Inner {
     pub workspaces: WorkspaceService,
     /// Hand-offs.
     pub handoffs: HandoffService,
+    /// Who owns a workspace, where no hand-off says it.
+    pub ownership: OwnershipService,
     /// The sockets being relayed.
     pub relays: Relays,
     /// Shutdown tokens and the tasks the server owns.
@@ -71,6 +74,8 @@ impl App {
         let workspaces = WorkspaceService::new(db.clone(), vms.clone(), agents.clone());
         let handoffs =
             HandoffService::new(db.clone(), vms.clone(), agents.clone(), lifecycle.clone());
+        let ownership =
+            OwnershipService::new(db.clone(), vms.clone(), agents.clone(), lifecycle.clone());
         Ok(Self(Arc::new(Inner {
             config,
             db,
@@ -79,6 +84,7 @@ impl App {
             vms,
             workspaces,
             handoffs,
+            ownership,
             relays: Relays::new(),
             lifecycle,
         })))

@@ -4,7 +4,8 @@
 //!
 //! `FF_CRASH_AT=NAME[:N]` kills the process when it comes to that point for the N-th time;
 //! `FF_CRASH_LOG=FILE` lists the points there are (`has NAME`) and notes each that is reached
-//! (`hit NAME`).
+//! (`hit NAME`); `FF_CRASH_TICKET=FILE` names a file with the name of a point: the first process that
+//! comes there takes it away and dies, once.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -114,11 +115,36 @@ points! {
     LossMarked = "loss.marked";
     /// Its machine is stopped, and its row does not say that it failed.
     LossStopped = "loss.stopped";
+    /// A hand-off is entered; the agent was not asked.
+    HandoffEntered = "handoff.entered";
+    /// The agent is ready for it, and the desktop does not know.
+    HandoffPrepared = "handoff.prepared";
+    /// The agent has taken an offer, and the desktop does not know what has arrived.
+    HandoffOffered = "handoff.offered";
+    /// A part has gone through, and its sender does not know.
+    HandoffPassed = "handoff.passed";
+    /// The agent has restored the workspace, and the row does not say so.
+    HandoffRestored = "handoff.restored";
+    /// The row says so.
+    HandoffNoted = "handoff.noted";
+    /// Nothing keeps it from being committed.
+    HandoffChecked = "handoff.checked";
+    /// Ownership has moved, and nobody knows.
+    HandoffCommitted = "handoff.committed";
+    /// The agent knows, and the desktop does not.
+    HandoffTold = "handoff.told";
+    /// Both sides have converged, and the row does not say so.
+    HandoffConverged = "handoff.converged";
+    /// It is closed, and the desktop does not know.
+    HandoffClosed = "handoff.closed";
+    /// It is given up, and the agent does not know.
+    HandoffGivenUp = "handoff.given_up";
 }
 
 struct Plan {
     at: Option<(Point, AtomicU32)>,
     log: Option<PathBuf>,
+    ticket: Option<PathBuf>,
 }
 
 static PLAN: OnceLock<Plan> = OnceLock::new();
@@ -133,7 +159,8 @@ pub fn arm() -> Result<()> {
         .map(|text| aim(&text))
         .transpose()?;
     let log = std::env::var_os("FF_CRASH_LOG").map(PathBuf::from);
-    if at.is_none() && log.is_none() {
+    let ticket = std::env::var_os("FF_CRASH_TICKET").map(PathBuf::from);
+    if at.is_none() && log.is_none() && ticket.is_none() {
         return Ok(());
     }
     if let Some(path) = &log {
@@ -147,7 +174,7 @@ pub fn arm() -> Result<()> {
         })?;
     }
     let at = at.map(|(point, nth)| (point, AtomicU32::new(nth)));
-    let _ = PLAN.set(Plan { at, log });
+    let _ = PLAN.set(Plan { at, log, ticket });
     Ok(())
 }
 
@@ -175,6 +202,12 @@ pub fn point(point: Point) {
     if let Some(path) = &plan.log {
         // What cannot be noted is missed by whoever counts.
         let _ = append(path, &format!("hit {}\n", point.name()));
+    }
+    if let Some(ticket) = &plan.ticket
+        && std::fs::read_to_string(ticket).is_ok_and(|text| text.trim() == point.name())
+        && std::fs::remove_file(ticket).is_ok()
+    {
+        let _ = kill_process(getpid(), Signal::KILL);
     }
     if let Some((at, left)) = &plan.at
         && *at == point

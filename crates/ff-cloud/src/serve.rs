@@ -71,6 +71,7 @@ pub async fn serve(app: App, listener: TcpListener) -> Result<()> {
     let lifecycle = app.lifecycle.clone();
     app.vms.start_tasks();
     app.handoffs.start_tasks();
+    app.ownership.start_tasks();
     if let Ok(address) = listener.local_addr() {
         tracing::info!(%address, "listening");
     }

@@ -148,7 +148,7 @@ async fn a_handoff_whose_part_still_streams_is_not_abandoned(backend: Backend) {
         gate.await.unwrap();
         Ok(Bytes::from_static(b"piece"))
     });
-    let putting = world.client.put_part(&ask.id, SHA, 5, Box::pin(piece));
+    let putting = world.client.put_part(&ask.id, SHA, (0, 5), Box::pin(piece));
     let watching = async {
         while world.client.handoff(&ask.id).await.unwrap().updated_at < minutes_ago(60) {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -174,7 +174,7 @@ async fn a_handoff_whose_part_still_streams_is_not_abandoned(backend: Backend) {
     });
     let body = Body::from_stream(piece);
     world.engine.parts.lock().unwrap().insert(SHA.into(), body);
-    let mut part = world.client.get_part(&back.id, SHA).await.unwrap();
+    let mut part = world.client.get_part(&back.id, SHA, 0).await.unwrap();
     world.age(&back.id, 61).await;
     go.send(()).unwrap();
     assert_eq!(within(part.next()).await.unwrap().unwrap(), "piece");
@@ -206,7 +206,7 @@ async fn parts_pass_through_piece_by_piece(backend: Backend) {
         Ok(Bytes::from_static(b"piece"))
     });
     let body = Box::pin(first.chain(second));
-    let putting = world.client.put_part(&ask.id, SHA, 11, body);
+    let putting = world.client.put_part(&ask.id, SHA, (0, 11), body);
     let arriving = async {
         assert_eq!(world.heard.pieces.recv().await.unwrap(), "first ");
         arrived.send(()).await.unwrap();
@@ -216,10 +216,10 @@ async fn parts_pass_through_piece_by_piece(backend: Backend) {
     let (put, ()) = within(both).await;
     put.unwrap();
     let nothing = Box::pin(stream::empty());
-    let refused = problem(world.client.put_part(&ask.id, "ff", 0, nothing).await);
+    let refused = problem(world.client.put_part(&ask.id, "ff", (0, 0), nothing).await);
     assert_eq!(refused.code, ErrorCode::BadRequest);
     assert_eq!(
-        problem(world.client.get_part(&ask.id, SHA).await.map(|_| ())).code,
+        problem(world.client.get_part(&ask.id, SHA, 0).await.map(|_| ())).code,
         ErrorCode::Conflict
     );
     world.client.abort(&ask.id).await.unwrap();
@@ -236,7 +236,7 @@ async fn parts_pass_through_piece_by_piece(backend: Backend) {
     });
     let body = Body::from_stream(first.chain(second));
     world.engine.parts.lock().unwrap().insert(SHA.into(), body);
-    let mut part = world.client.get_part(&back.id, SHA).await.unwrap();
+    let mut part = world.client.get_part(&back.id, SHA, 0).await.unwrap();
     assert_eq!(within(part.next()).await.unwrap().unwrap(), "one");
     arrived.send(()).await.unwrap();
     assert_eq!(part.next().await.unwrap().unwrap(), "two");

@@ -199,7 +199,9 @@ impl Asleep {
             "POST /api/vms/{vm}/suspend" => json!({"tier": "frozen"}),
             "PATCH /api/vms/{vm}/limits" => json!({"pids": 200}),
             "POST /api/handoffs" => serde_json::to_value(&self.ask).unwrap(),
-            "POST /api/handoffs/{handoff}/restore" => {
+            "POST /api/workspaces/{workspace}/reclaim" => json!({"owner": "cloud", "epoch": 9}),
+            "POST /api/ownership" => json!({"claims": []}),
+            "POST /api/handoffs/{handoff}/restore" | "POST /api/handoffs/{handoff}/offer" => {
                 serde_json::to_value(manifest(&self.ask)).unwrap()
             }
             _ => json!({}),

@@ -16,7 +16,7 @@ use crate::config::CoreConfig;
 use crate::error::{IoContext, Result};
 use crate::git::Git;
 use crate::github::GitHub;
-use crate::handoff::Turns;
+use crate::handoff::{Lanes, Turns};
 use crate::onboarding;
 use crate::pull_request::Wanted;
 use crate::session::Sessions;
@@ -43,6 +43,7 @@ struct Inner {
     terminals: Terminals,
     arrivals: Semaphore,
     turns: Turns,
+    lanes: Lanes,
     tasks: TaskTracker,
     lives: Lives,
     runs: RunScripts,
@@ -76,6 +77,7 @@ impl Core {
             terminals: Terminals::new(&config.home, config.terminals),
             arrivals: Semaphore::new(1),
             turns: Turns::default(),
+            lanes: Lanes::default(),
             tasks: TaskTracker::new(),
             lives: Lives::default(),
             runs: RunScripts::default(),
@@ -103,7 +105,8 @@ impl Core {
     /// The store failed.
     pub async fn recover(&self) -> Result<()> {
         self.inner.sessions.recover().await?;
-        self.recover_workspaces().await
+        self.recover_workspaces().await?;
+        self.look_after_copies().await
     }
 
     /// Settings it was opened with.
@@ -166,6 +169,10 @@ impl Core {
 
     pub(crate) fn turns(&self) -> &Turns {
         &self.inner.turns
+    }
+
+    pub(crate) fn lanes(&self) -> &Lanes {
+        &self.inner.lanes
     }
 
     /// What makes and puts away workspaces just now: it works.

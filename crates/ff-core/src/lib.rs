@@ -11,6 +11,7 @@ pub mod config;
 mod core;
 pub mod derive;
 pub mod error;
+pub mod fault;
 pub mod git;
 pub mod github;
 pub mod handoff;

@@ -4,6 +4,7 @@ mod chat;
 mod cloud;
 mod github;
 mod import;
+mod moving;
 mod permissions;
 mod project;
 mod serve;
@@ -15,6 +16,7 @@ pub use chat::ChatArgs;
 pub use cloud::{CloudCommand, SetupArgs};
 pub use github::{PrCommand, RatchetCommand};
 pub use import::{ExportArgs, ImportArgs};
+pub use moving::{PullWorkspace, SendWorkspace};
 pub use permissions::{Mode, Permissions};
 pub use project::{ProjectCommand, Startup};
 pub use serve::ServeArgs;
@@ -27,8 +29,8 @@ pub use terminal::{
     TerminalPlaceArgs,
 };
 pub use workspace::{
-    ArchiveArgs, DeleteArgs, NewWorkspace, RenameArgs, RetryArgs, RunCommand, WorkspaceArg,
-    WorkspaceCommand,
+    ArchiveArgs, DeleteArgs, NewWorkspace, ReclaimArgs, RenameArgs, RetryArgs, RunCommand,
+    WorkspaceArg, WorkspaceCommand,
 };
 
 use clap::{Parser, Subcommand};
@@ -70,9 +72,9 @@ pub enum Command {
     #[command(subcommand)]
     Cloud(CloudCommand),
     /// Move a workspace from this machine to your VM
-    Send(WorkspaceArg),
+    Send(SendWorkspace),
     /// Move a workspace from your VM to this machine
-    Pull(WorkspaceArg),
+    Pull(PullWorkspace),
     /// Open a terminal in your VM or in a workspace
     Terminal(TerminalArgs),
     /// Conversations with the Claude CLI in a workspace

@@ -197,8 +197,10 @@ pub fn exit_of(code: ErrorCode) -> Exit {
         | C::Conflict
         | C::AmbiguousUser
         | C::NotOwner
+        | C::Contested
         | C::HandoffActive
         | C::TurnActive
+        | C::RatchetActive
         | C::DirtyTree
         | C::GitIndexLocked
         | C::LoginRequired
@@ -251,7 +253,8 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::Conflict if is("ff send") || is("ff pull") => again,
         C::NotOwner | C::Conflict if asked.workspace.is_none() => "ff workspace list".into(),
         C::NotOwner | C::Conflict => format!("ff workspace show {workspace}"),
-        C::TurnActive => format!("ff session list {workspace}"),
+        C::Contested => format!("ff workspace reclaim {workspace}"),
+        C::TurnActive | C::RatchetActive => format!("ff session list {workspace}"),
         C::DirtyTree => format!("commit or stash the changes, then: {again}"),
         C::LoginRequired if is("ff pr") => "gh auth login".into(),
         C::LoginRequired if is("ff workspace new") && !again.contains(" --cloud") => {

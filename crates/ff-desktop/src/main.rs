@@ -8,6 +8,7 @@ mod commands;
 mod context;
 mod domain;
 mod failure;
+mod fault;
 mod files;
 mod find;
 mod locks;
@@ -33,6 +34,7 @@ use crate::failure::{Asked, explain};
 fn main() -> ExitCode {
     let cli = Cli::parse();
     output::log_to_stderr();
+    fault::list();
     let asked = Asked {
         command: commands::as_typed(),
         workspace: commands::workspace_of(&cli.command),

@@ -1,10 +1,13 @@
 //! What send and pull have in common: one hand-off from its beginning to its end.
 
 pub mod binding;
+pub mod contact;
 pub mod errands;
 pub mod notes;
 pub mod recovery;
+pub mod transfer;
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,9 +18,12 @@ use ff_protocol::{HandoffId, WorkspaceId};
 
 use crate::context::{Connection, Context};
 use crate::failure::{Exit, Failure};
+use crate::fault::{Point, reach};
 use crate::find::{self, Known};
 use crate::locks::{self, Lock};
+use crate::output::Output;
 use crate::stop;
+
 use crate::view::WorkspaceView;
 use notes::{Commit, Notes};
 use recovery::{Standing, converge, is_unknown};
@@ -40,6 +46,8 @@ pub struct Move<'a> {
     verb: &'static str,
     /// A hand-off of an earlier run that this one takes up.
     earlier: Option<HandoffId>,
+    /// What has been done is worth keeping: the other side is ready.
+    resumable: AtomicBool,
     notes: Notes,
     _lock: Lock,
 }
@@ -66,7 +74,8 @@ impl<'a> Move<'a> {
         };
         let notes = Notes::in_dir(context.data_dir());
         errands::run(core, &cloud, &notes).await?;
-        let earlier = settle_earlier(core, &cloud, &notes, &found.id).await?;
+        let earlier = settle_earlier(core, &cloud, &notes, &found.id, context.out).await?;
+        contact::compare(context, &cloud).await?;
         let known = find::workspace(context, found.id.as_str()).await?;
         Ok(Self {
             context,
@@ -75,6 +84,7 @@ impl<'a> Move<'a> {
             known,
             verb,
             earlier,
+            resumable: AtomicBool::default(),
             notes,
             _lock: lock,
         })
@@ -83,6 +93,25 @@ impl<'a> Move<'a> {
     /// The client of the cloud.
     pub fn client(&self) -> &CloudClient {
         &self.cloud.client
+    }
+
+    /// Gives up the move that an earlier run left open.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be given up.
+    pub async fn abort(&self) -> anyhow::Result<WorkspaceView> {
+        let Some(id) = &self.earlier else {
+            let text = format!("workspace {} is not being moved", self.known.name());
+            return Err(Failure::new(Exit::Refused, text)
+                .next(format!("ff workspace show {}", self.known.id))
+                .into());
+        };
+        match self.client().abort(id).await {
+            Err(error) if !is_unknown(&error) => return Err(error.into()),
+            _ => self.core.handoff_finish(id, false).await?,
+        };
+        errands::settle(self.core, &self.notes, id).await?;
+        self.view().await
     }
 
     /// What to do when the workspace could not even be taken: an earlier hand-off ends here too.
@@ -105,16 +134,24 @@ impl<'a> Move<'a> {
     ) -> anyhow::Result<()> {
         let noted = async {
             self.notes.begin(id, &self.cloud.settings)?;
-            work.await
+            reach(Point::Begun);
+            work.await?;
+            reach(Point::Restored);
+            Ok(())
         };
         if let Err(error) = stop::unless(self.context.stop(), noted).await {
-            return Err(self.give_up(id, error).await);
+            return Err(match self.resumable.load(Relaxed) && may_go_on(&error) {
+                true => self.leave_open(error),
+                false => self.give_up(id, error).await,
+            });
         }
         let step = self.context.progress.step("hand over");
         if let Err(error) = self.notes.ask_commit(id, &self.cloud.settings) {
             return Err(self.give_up(id, error).await);
         }
+        reach(Point::Asking);
         self.commit(id).await?;
+        reach(Point::Committed);
         step.done();
         let step = self.context.progress.step("settle");
         converge(self.core, &self.cloud, &self.notes, id).await?;
@@ -144,7 +181,14 @@ impl<'a> Move<'a> {
                     }
                 },
                 Err(unknown) if is_unknown(&unknown) => {
-                    return Err(self.put_back(id, error.into()).await);
+                    // Its database may be a backup from before the commit.
+                    let (core, out) = (self.core, self.context.out);
+                    let standing = recovery::standing(core, &self.cloud, &self.notes, id, out);
+                    match standing.await {
+                        Ok(Standing::Committed) => return Ok(()),
+                        Ok(_) => return Err(self.put_back(id, error.into()).await),
+                        Err(asking) => tracing::debug!(error = ?asking, "it is not known yet"),
+                    }
                 }
                 Err(asking) => tracing::debug!(error = %asking, "the cloud cannot be asked"),
             }
@@ -157,6 +201,20 @@ impl<'a> Move<'a> {
             .hint("nobody can act on it until the cloud answers; the same command then continues")
             .next(format!("ff {} {}", self.verb, self.known.id))
             .into())
+    }
+
+    /// From now on a cut leaves the move open, to be taken up again.
+    pub fn keep_open(&self) {
+        reach(Point::Entered);
+        self.resumable.store(true, Relaxed);
+    }
+
+    fn leave_open(&self, error: anyhow::Error) -> anyhow::Error {
+        let (name, verb, id) = (self.known.name(), self.verb, &self.known.id);
+        self.context.out.say(format!(
+            "note: the move of workspace {name} is cut, and what has come through is kept: `ff {verb} {id}` goes on, `ff {verb} {id} --abort` gives it up"
+        ));
+        error
     }
 
     /// Ends a hand-off that was not committed: the workspace stays where it was. Once the commit
@@ -223,6 +281,12 @@ impl<'a> Move<'a> {
     }
 }
 
+/// Whether what failed so may go on later.
+fn may_go_on(error: &anyhow::Error) -> bool {
+    let told = error.downcast_ref::<Failure>();
+    told.is_some_and(|failure| failure.exit == Exit::Interrupted) || transfer::may_pass(error)
+}
+
 /// Whether the server has ruled, so that the same call again gives the same answer.
 fn is_ruling(error: &ClientError) -> bool {
     error.problem().is_some() && !error.is_transient()
@@ -234,10 +298,11 @@ async fn settle_earlier(
     cloud: &Connection,
     notes: &Notes,
     workspace: &WorkspaceId,
+    out: Output,
 ) -> anyhow::Result<Option<HandoffId>> {
     for (id, of, _) in core.handoffs_unfinished().await? {
         if of == *workspace {
-            let standing = recovery::standing(core, cloud, notes, &id).await;
+            let standing = recovery::standing(core, cloud, notes, &id, out).await;
             let moving = || format!("the move of workspace {workspace} was cut");
             if standing.with_context(moving)? == Standing::Open {
                 return Ok(Some(id));

@@ -1,11 +1,15 @@
 //! Progress of long commands, on stderr: a spinner on a terminal, plain lines otherwise.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::say;
+
+/// Between two plain lines on how far a step is.
+const PLAIN: Duration = Duration::from_secs(5);
 
 /// Steps of a command, each told with its time.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +34,7 @@ impl Progress {
             name,
             bar,
             began: Instant::now(),
+            told: Cell::default(),
             open: true,
         }
     }
@@ -41,14 +46,22 @@ pub struct Step {
     name: String,
     bar: Option<ProgressBar>,
     began: Instant,
+    /// When it was last told in a plain line how far it is, since its beginning.
+    told: Cell<Duration>,
     open: bool,
 }
 
 impl Step {
-    /// Says how far it has come, where the line can be redrawn.
+    /// Says how far it has come: at once where the line can be redrawn, else now and then.
     pub fn update(&self, detail: impl AsRef<str>) {
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{}: {}", self.name, detail.as_ref()));
+            return;
+        }
+        let now = self.began.elapsed();
+        if now >= self.told.get() + PLAIN {
+            self.told.set(now);
+            say(format!("       {}: {}", self.name, detail.as_ref()));
         }
     }
 

@@ -1,10 +1,13 @@
 //! Workspaces as `ff` shows them, from both sides' rows.
 
+use std::path::PathBuf;
+
 use ff_core::derive;
+use ff_core::handoff::Kept;
 use ff_protocol::derived::{FlowPhase, RatchetState, StatusReason};
 use ff_protocol::session::Session;
 use ff_protocol::workspace::{Location, Owner, PullRequest, Ratchet, Workspace, WorkspaceStatus};
-use ff_protocol::{HandoffId, VmId, WorkspaceId};
+use ff_protocol::{HandoffId, Timestamp, VmId, WorkspaceId};
 use serde::Serialize;
 
 use crate::clean::clean_line;
@@ -55,6 +58,9 @@ pub struct WorkspaceView {
     /// Its worktree, while it is on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree_path: Option<String>,
+    /// The copy that stayed on this machine when it left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptView>,
     /// The VM that holds it, while it is in the cloud.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vm_id: Option<VmId>,
@@ -67,6 +73,33 @@ pub struct WorkspaceView {
     /// What the ratchet makes of the pull request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ratchet_state: Option<RatchetState>,
+}
+
+/// A copy that stayed on this machine.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeptView {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Until when it stays, if nobody changes it; absent while the other side has not converged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Whether it was changed since.
+    pub edited: bool,
+}
+
+impl KeptView {
+    fn text(&self) -> String {
+        let until = self
+            .until
+            .map(|at| format!(", until {}", at.format("%Y-%m-%d")))
+            .unwrap_or_default();
+        let edited = match self.edited {
+            true => ", changed since",
+            false => "",
+        };
+        format!("{}{edited}{until}", self.path.display())
+    }
 }
 
 impl WorkspaceView {
@@ -91,6 +124,7 @@ impl WorkspaceView {
             status_reason: None,
             flow_phase: None,
             worktree_path: None,
+            kept: None,
             vm_id: in_cloud.map(|c| c.vm_id.clone()),
             pr: None,
             ratchet: None,
@@ -114,6 +148,16 @@ impl WorkspaceView {
             },
             None => view,
         }
+    }
+
+    /// The same with the copy that stayed on this machine.
+    pub fn with_kept(self, kept: Option<Kept>) -> Self {
+        let kept = kept.map(|kept| KeptView {
+            path: kept.path,
+            until: kept.kept_until,
+            edited: kept.edited,
+        });
+        Self { kept, ..self }
     }
 
     /// The same with what a side knows of the workspace.
@@ -187,6 +231,7 @@ impl WorkspaceView {
             ("branch", self.branch_name.clone()),
             ("project", self.project_name.clone()),
             ("path", self.worktree_path.clone()),
+            ("kept copy", self.kept.as_ref().map(KeptView::text)),
             ("vm", self.vm_id.as_ref().map(ToString::to_string)),
             ("pull request", pr.map(pull_request)),
             (

@@ -38,6 +38,7 @@ fn server(ways: &Arc<Mutex<Arc<Ways>>>) -> Cloud {
         let ways = Arc::clone(&*ways.lock().unwrap());
         let words: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
         match (request.method.as_str(), words.as_slice()) {
+            ("POST", ["api", "ownership"]) => Reply::Json(200, json!([])),
             ("POST", ["api", "handoffs"]) => Reply::Json(201, handoff("TRANSFERRING", request)),
             ("PUT", ["api", "handoffs", ..]) => Reply::Json(200, json!({})),
             ("POST", ["api", "handoffs", _, "restore"]) => {

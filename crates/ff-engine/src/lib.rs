@@ -7,6 +7,7 @@ mod error;
 mod extract;
 mod handoffs;
 mod onboarding;
+mod ownership;
 mod pages;
 mod projects;
 mod pull_requests;
@@ -40,6 +41,7 @@ pub fn router(engine: Engine) -> Router {
         .merge(pull_requests::routes())
         .merge(onboarding::routes())
         .merge(handoffs::routes())
+        .merge(ownership::routes())
         .layer(DefaultBodyLimit::max(MAX_JSON))
         .fallback(async || ApiError::new(ErrorCode::NotFound, "there is no such path"))
         .method_not_allowed_fallback(async || {

@@ -46,10 +46,14 @@ codes! {
     AmbiguousUser = "ambiguous_user", 409;
     /// The workspace is owned by the other side.
     NotOwner = "not_owner", 409;
+    /// Two sides say that they own the workspace, and a person has to decide.
+    Contested = "contested", 409;
     /// Another hand-off of this workspace is under way.
     HandoffActive = "handoff_active", 409;
     /// A session's turn is running, so the workspace cannot move.
     TurnActive = "turn_active", 409;
+    /// A session of the ratchet works on the workspace, so it cannot move.
+    RatchetActive = "ratchet_active", 409;
     /// The working tree has changes that are not committed.
     DirtyTree = "dirty_tree", 409;
     /// Another git holds the lock on the index of the worktree.

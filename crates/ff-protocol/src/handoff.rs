@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::project::Project;
 use crate::session::Session;
@@ -96,6 +97,9 @@ pub struct CreateHandoff {
     /// For a pull: commits the desktop has already.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub have: Vec<String>,
+    /// For a pull: whether turns that run in the VM may be cut.
+    #[serde(default)]
+    pub interrupt: bool,
 }
 
 /// A hand-off as the server shows it.
@@ -118,6 +122,9 @@ pub struct Handoff {
     /// For a pull that has just been prepared: what the VM has spooled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest: Option<Box<Manifest>>,
+    /// How far the bundle has come, once it is known how large it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
     /// When it began.
     pub created_at: Timestamp,
     /// When it last moved on.
@@ -154,6 +161,9 @@ pub struct Export {
     pub epoch: u64,
     /// Commits the other side has.
     pub have: Vec<String>,
+    /// Whether turns that run may be cut.
+    #[serde(default)]
+    pub interrupt: bool,
 }
 
 /// How a hand-off ended, `POST /api/handoffs/{id}/finish` on the agent.
@@ -162,6 +172,9 @@ pub struct Export {
 pub struct Finish {
     /// Whether ownership moved.
     pub committed: bool,
+    /// Whether the side it moved to has converged: from then on the copy that stayed may age.
+    #[serde(default)]
+    pub finalized: bool,
 }
 
 /// One file of a bundle.
@@ -174,6 +187,43 @@ pub struct Part {
     pub sha256: String,
     /// Length in bytes.
     pub size: u64,
+}
+
+/// Answer to `POST /api/handoffs/{id}/offer` (body: [`Manifest`]): the receiver takes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Offered {
+    /// What has arrived of the parts; of those that are not named, nothing.
+    #[serde(default)]
+    pub arrived: Vec<Arrived>,
+}
+
+impl Offered {
+    /// Bytes of a part that have arrived.
+    pub fn of(&self, part: &Part) -> u64 {
+        let arrived = self.arrived.iter().find(|it| it.sha256 == part.sha256);
+        arrived.map_or(0, |it| it.size.min(part.size))
+    }
+}
+
+/// How much of a part has arrived.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Arrived {
+    /// The part's SHA-256, hex.
+    pub sha256: String,
+    /// Bytes of it, from its beginning.
+    pub size: u64,
+}
+
+/// How far the bundle of a hand-off has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// Bytes that have passed.
+    pub done: u64,
+    /// Bytes of all parts.
+    pub total: u64,
 }
 
 /// Git facts of a workspace.
@@ -203,15 +253,29 @@ pub struct Fingerprint {
     pub stashes: Vec<String>,
     /// SHA-256 of the journal as it travels, hex.
     pub journal: String,
+    /// SHA-256 of what belongs to the conversations beside it, hex; none when there is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
     /// SHA-256 of each transcript file by its name in the bundle, hex.
     pub transcripts: BTreeMap<String, String>,
+}
+
+fn known_format<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    let format = u32::deserialize(from)?;
+    if format > BUNDLE_FORMAT {
+        return Err(D::Error::custom(format_args!(
+            "the bundle has format {format}, and this version knows {BUNDLE_FORMAT} at most: bring this side up to date"
+        )));
+    }
+    Ok(format)
 }
 
 /// `manifest.json` of a bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// [`BUNDLE_FORMAT`].
+    /// [`BUNDLE_FORMAT`]; a newer one is refused before anything else is read.
+    #[serde(deserialize_with = "known_format")]
     pub format: u32,
     /// The hand-off this belongs to.
     pub handoff_id: HandoffId,

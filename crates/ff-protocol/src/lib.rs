@@ -12,6 +12,7 @@ pub mod handoff;
 pub mod ids;
 pub mod limits;
 pub mod onboarding;
+pub mod ownership;
 pub mod project;
 pub mod pull_request;
 pub mod question;

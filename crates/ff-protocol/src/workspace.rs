@@ -37,9 +37,11 @@ pub enum Location {
     Desktop,
     /// In the user's VM.
     Cloud,
+    /// Two sides say that they own it; neither acts on it until a person decides.
+    Conflict,
 }
 
-/// The one side that may act on a workspace: `cloud` or `desktop:<id>`.
+/// The one side that may act on a workspace: `cloud`, `desktop:<id>`, or nobody: `contested`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Owner {
@@ -47,6 +49,8 @@ pub enum Owner {
     Cloud,
     /// One installation of the desktop app.
     Desktop(DesktopId),
+    /// Nobody, until a person decides: two sides say that they own it at the same epoch.
+    Contested,
 }
 
 impl Owner {
@@ -55,6 +59,7 @@ impl Owner {
         match self {
             Self::Cloud => Location::Cloud,
             Self::Desktop(_) => Location::Desktop,
+            Self::Contested => Location::Conflict,
         }
     }
 }
@@ -64,6 +69,7 @@ impl fmt::Display for Owner {
         match self {
             Self::Cloud => f.write_str("cloud"),
             Self::Desktop(id) => write!(f, "desktop:{id}"),
+            Self::Contested => f.write_str("contested"),
         }
     }
 }
@@ -76,14 +82,16 @@ impl From<Owner> for String {
 
 /// Text that names no owner.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not an owner: expected `cloud` or `desktop:<id>`")]
+#[error("`{0}` is not an owner: expected `cloud`, `desktop:<id>` or `contested`")]
 pub struct InvalidOwner(String);
 
 impl TryFrom<String> for Owner {
     type Error = InvalidOwner;
     fn try_from(text: String) -> Result<Self, InvalidOwner> {
-        if text == "cloud" {
-            return Ok(Self::Cloud);
+        match text.as_str() {
+            "cloud" => return Ok(Self::Cloud),
+            "contested" => return Ok(Self::Contested),
+            _ => {}
         }
         match text.strip_prefix("desktop:").map(str::parse) {
             Some(Ok(id)) => Ok(Self::Desktop(id)),
@@ -365,7 +373,7 @@ mod tests {
     #[test]
     fn owner_reads_back_what_it_writes() {
         let id = DesktopId::generate();
-        for owner in [Owner::Cloud, Owner::Desktop(id)] {
+        for owner in [Owner::Cloud, Owner::Desktop(id), Owner::Contested] {
             assert_eq!(owner.to_string().parse::<Owner>().unwrap(), owner);
         }
         for text in ["", "Cloud", "desktop:", "desktop:../x", "server"] {

@@ -4,8 +4,8 @@ use ff_protocol::handoff::HandoffState;
 use ff_protocol::{HandoffId, UserId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ActiveEnum, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, ExprTrait, IntoActiveModel,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::entity::handoff::{Column, Entity, Model, State};
@@ -49,6 +49,26 @@ pub async fn advance(
     Ok(update.exec(db).await?.rows_affected == 1)
 }
 
+/// The id of the hand-off that led a workspace to an epoch.
+///
+/// # Errors
+/// The database fails.
+pub async fn led_to(
+    db: &impl ConnectionTrait,
+    user: &UserId,
+    workspace: &str,
+    epoch: i64,
+) -> Result<Option<String>, DbErr> {
+    let row = Entity::find()
+        .filter(Column::UserId.eq(user.as_str()))
+        .filter(Column::WorkspaceId.eq(workspace))
+        .filter(Column::Epoch.eq(epoch))
+        .filter(Column::State.is_in([State::Committed, State::Finalized]))
+        .one(db)
+        .await?;
+    Ok(row.map(|row| row.id))
+}
+
 /// Notes that a hand-off still moves.
 ///
 /// # Errors
@@ -56,6 +76,41 @@ pub async fn advance(
 pub async fn touch(db: &impl ConnectionTrait, id: &str) -> Result<(), DbErr> {
     Entity::update_many()
         .filter(Column::Id.eq(id))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now()))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Notes how large the bundle of a hand-off is and how much of it has come.
+///
+/// # Errors
+/// The database fails.
+pub async fn set_size(
+    db: &impl ConnectionTrait,
+    id: &str,
+    (done, total): (u64, u64),
+) -> Result<(), DbErr> {
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    Entity::update_many()
+        .filter(Column::Id.eq(id))
+        .col_expr(Column::BytesTotal, Expr::value(bytes(total)))
+        .col_expr(Column::BytesDone, Expr::value(bytes(done)))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now()))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Notes that so many more bytes of a hand-off have passed.
+///
+/// # Errors
+/// The database fails.
+pub async fn add_done(db: &impl ConnectionTrait, id: &str, more: u64) -> Result<(), DbErr> {
+    let more = i64::try_from(more).unwrap_or(i64::MAX);
+    Entity::update_many()
+        .filter(Column::Id.eq(id))
+        .col_expr(Column::BytesDone, Expr::col(Column::BytesDone).add(more))
         .col_expr(Column::UpdatedAt, Expr::value(clock::now()))
         .exec(db)
         .await

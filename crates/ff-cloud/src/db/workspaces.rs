@@ -254,6 +254,32 @@ pub async fn hand_over(
     Ok(update.exec(db).await?.rows_affected == 1)
 }
 
+/// Sets owner and epoch of a workspace, if they are still those of the row; no hand-off has it
+/// then. `vm` is the VM that holds it, where that is news. Says whether it did.
+///
+/// # Errors
+/// The database fails.
+pub async fn adopt(
+    db: &impl ConnectionTrait,
+    row: &Model,
+    owner: &Owner,
+    epoch: i64,
+    vm: Option<&VmId>,
+) -> Result<bool, DbErr> {
+    let mut update = Entity::update_many()
+        .filter(key(&row.user_id, &row.id))
+        .filter(Column::Owner.eq(&row.owner))
+        .filter(Column::Epoch.eq(row.epoch))
+        .col_expr(Column::Owner, Expr::value(owner.to_string()))
+        .col_expr(Column::Epoch, Expr::value(epoch))
+        .col_expr(Column::HandoffId, Expr::value(None::<String>))
+        .col_expr(Column::UpdatedAt, Expr::value(clock::now()));
+    if let Some(vm) = vm {
+        update = update.col_expr(Column::VmId, Expr::value(vm.as_str()));
+    }
+    Ok(update.exec(db).await?.rows_affected == 1)
+}
+
 /// Lets a workspace go that a hand-off has.
 ///
 /// # Errors

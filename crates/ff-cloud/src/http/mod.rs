@@ -11,6 +11,7 @@ mod guard;
 mod handoffs;
 mod healthz;
 mod json;
+mod ownership;
 mod path;
 mod problem;
 mod projects;
@@ -41,6 +42,7 @@ pub fn router(app: App) -> Router {
         .merge(projects::routes())
         .merge(workspaces::routes())
         .merge(handoffs::routes())
+        .merge(ownership::routes())
         .merge(terminals::routes())
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)

@@ -15,14 +15,19 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use ff_client::{Auth, CloudClient};
 use ff_cloud::App;
-use ff_protocol::Problem;
-use ff_protocol::handoff::{Export, Finish, Manifest, Receive, Received, Restored};
+use ff_protocol::handoff::{
+    CreateHandoff, Export, Finish, Manifest, Offered, Receive, Received, Restored,
+};
+use ff_protocol::ownership::{Claim, Claims, Reclaim, Ruling};
+use ff_protocol::workspace::{Owner, Workspace};
+use ff_protocol::{ErrorCode, HandoffId, Problem, ProjectId};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Server;
+use super::moving::{manifest, pull};
 
 /// What the stand-in was asked and what it answers.
 #[derive(Debug)]
@@ -39,6 +44,12 @@ pub struct Engine {
     pub manifest: Mutex<Option<Manifest>>,
     /// Pieces of parts as they arrive.
     pub pieces: mpsc::Sender<Bytes>,
+    /// Answer of `offer`.
+    pub offered: Mutex<Offered>,
+    /// What the records in the VM say.
+    pub claims: Mutex<Vec<Claim>>,
+    /// `check` finds that the workspace was changed.
+    pub changed: AtomicBool,
     /// Bodies of parts to be fetched.
     pub parts: Mutex<HashMap<String, Body>>,
     sockets: mpsc::Sender<(String, WebSocket)>,
@@ -63,6 +74,9 @@ impl Engine {
             deaf: AtomicBool::default(),
             corrupt: AtomicBool::default(),
             manifest: Mutex::default(),
+            offered: Mutex::default(),
+            claims: Mutex::default(),
+            changed: AtomicBool::default(),
             pieces,
             parts: Mutex::default(),
             sockets,
@@ -71,6 +85,11 @@ impl Engine {
             .route("/api/handoffs/{h}/receive", post(receive))
             .route("/api/handoffs/{h}/export", post(export))
             .route("/api/handoffs/{h}/restore", post(restore))
+            .route("/api/handoffs/{h}/offer", post(offer))
+            .route("/api/handoffs/{h}/check", post(check))
+            .route("/api/ownership", get(claims))
+            .route("/api/workspaces/{w}/owner", put(follow))
+            .route("/api/workspaces/{w}/reclaim", post(reclaim))
             .route("/api/handoffs/{h}/finish", post(finish))
             .route("/api/handoffs/{h}/parts/{sha}", put(put_part).get(get_part))
             .route("/api/workspaces/{w}/socket", get(socket))
@@ -109,9 +128,20 @@ async fn receive(State(engine): Shared, Json(body): Json<Receive>) -> Response {
     }
 }
 
-async fn export(State(engine): Shared, Json(body): Json<Export>) -> Json<Manifest> {
+async fn export(
+    State(engine): Shared,
+    Path(id): Path<HandoffId>,
+    Json(body): Json<Export>,
+) -> Json<Manifest> {
     engine.note(format!("export to {} at epoch {}", body.to, body.epoch));
-    Json(engine.manifest.lock().unwrap().clone().unwrap())
+    let told = engine.manifest.lock().unwrap().clone();
+    Json(told.unwrap_or_else(|| {
+        let Owner::Desktop(desktop) = &body.to else {
+            panic!("a pull to {}", body.to)
+        };
+        let ask = pull(desktop, &body.workspace_id, body.epoch);
+        manifest(&CreateHandoff { id, ..ask })
+    }))
 }
 
 async fn restore(State(engine): Shared, Json(manifest): Json<Manifest>) -> Json<Restored> {
@@ -121,6 +151,47 @@ async fn restore(State(engine): Shared, Json(manifest): Json<Manifest>) -> Json<
         fingerprint.tree = "other".into();
     }
     Json(Restored { fingerprint })
+}
+
+async fn offer(State(engine): Shared, Json(_): Json<Manifest>) -> Json<Offered> {
+    engine.note("offer");
+    Json(engine.offered.lock().unwrap().clone())
+}
+
+async fn check(State(engine): Shared) -> Response {
+    match engine.changed.load(SeqCst) {
+        true => refuse(&Problem::new(ErrorCode::Conflict, "it changed")),
+        false => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+async fn claims(State(engine): Shared) -> Json<Claims> {
+    Json(Claims {
+        claims: engine.claims.lock().unwrap().clone(),
+        lost: Vec::new(),
+    })
+}
+
+async fn follow(State(engine): Shared, Json(ruling): Json<Ruling>) -> StatusCode {
+    engine.note(format!("follow {} at epoch {}", ruling.owner, ruling.epoch));
+    let mut claims = engine.claims.lock().unwrap();
+    for claim in claims.iter_mut() {
+        if claim.workspace_id == ruling.workspace_id {
+            (claim.owner, claim.epoch) = (ruling.owner.clone(), ruling.epoch);
+        }
+    }
+    StatusCode::NO_CONTENT
+}
+
+async fn reclaim(State(engine): Shared, Json(reclaim): Json<Reclaim>) -> Response {
+    engine.note(format!("reclaim at epoch {}", reclaim.epoch));
+    Json(Workspace::new(
+        ProjectId::generate(),
+        "reclaimed",
+        reclaim.owner,
+        ff_cloud::clock::now(),
+    ))
+    .into_response()
 }
 
 async fn finish(State(engine): Shared, Json(body): Json<Finish>) -> StatusCode {

@@ -231,6 +231,19 @@ impl Git {
         }
     }
 
+    /// Puts a worktree on a branch, which then points to what is checked out there: the opposite
+    /// of [`Git::detach`]. Index and files stay as they are.
+    pub async fn attach(&self, dir: &Path, branch: &str) -> Result<()> {
+        let name = format!("refs/heads/{branch}");
+        if let Some(head) = self.commit(dir, "HEAD").await? {
+            self.keep(dir, &name, &head).await?;
+        }
+        self.command(dir)
+            .args(["symbolic-ref", "HEAD", &name])
+            .done()
+            .await
+    }
+
     /// Removes the index lock that a killed git left in a worktree. One that is younger than a
     /// few seconds may belong to a git that still runs.
     ///

@@ -9,9 +9,13 @@
 //! - each worktree is locked, so that `worktree prune` in another one does not forget it while its
 //!   directory is out of reach: its `HEAD` and index hold objects, too.
 
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::Git;
+use sha2::{Digest, Sha256};
+
+use super::{Entry, Git};
 use crate::error::Result;
 
 /// A worktree as git lists it.
@@ -118,6 +122,43 @@ impl Git {
         Ok(())
     }
 
+    /// Moves a worktree to another place in the same file system, with all that is in it.
+    pub(crate) async fn move_worktree(&self, repo: &Path, from: &Path, to: &Path) -> Result<()> {
+        // A second --force also moves one that is locked, as ours are.
+        let args = ["worktree", "move", "--force", "--force", "--"].map(std::ffi::OsStr::new);
+        self.command(repo)
+            .args(args.into_iter().chain([from.as_os_str(), to.as_os_str()]))
+            .done()
+            .await
+    }
+
+    /// A digest of what differs in a worktree from what is checked out: what `status` says, and size
+    /// and time of each file it names, or is told to pass over. Equal digests: nobody has edited anything.
+    pub(crate) async fn look(&self, dir: &Path) -> Result<String> {
+        let args = ["status", "--porcelain=v2", "-z", "--untracked-files=all"];
+        let output = self.command(dir).args(args).output().await?;
+        let mut digest = Sha256::new();
+        for field in output.stdout.split(|byte| *byte == 0) {
+            digest.update(field);
+            digest.update([0]);
+            let skipped = match field.first() {
+                Some(b'1') => 8,
+                Some(b'2') => 9,
+                Some(b'u') => 10,
+                Some(b'?') => 1,
+                _ => continue,
+            };
+            let name = field.splitn(skipped + 1, |byte| *byte == b' ').last();
+            stat_into(&mut digest, dir, name.unwrap_or_default());
+        }
+        let index = self.index_entries(dir, None).await?;
+        let is_hidden = |entry: &&Entry| entry.assume_unchanged || entry.skip_worktree;
+        for entry in index.iter().filter(is_hidden) {
+            stat_into(&mut digest, dir, &entry.path.0);
+        }
+        Ok(hex::encode(digest.finalize()))
+    }
+
     /// The worktrees of a repository, its main one first.
     pub(crate) async fn worktrees(&self, repo: &Path) -> Result<Vec<Listed>> {
         let args = ["worktree", "list", "--porcelain", "-z"];
@@ -219,5 +260,14 @@ impl Git {
         let top = self.top_level(dir).await?;
         let here = std::fs::canonicalize(dir).ok();
         Ok(here.is_some() && top == here && common(dir).await? == common(repo).await?)
+    }
+}
+
+/// Adds size and time of a file, if it is there.
+fn stat_into(digest: &mut Sha256, dir: &Path, name: &[u8]) {
+    let path = dir.join(std::ffi::OsStr::from_bytes(name));
+    if let Ok(meta) = path.symlink_metadata() {
+        let (size, at, nanos) = (meta.len(), meta.mtime(), meta.mtime_nsec());
+        digest.update(format!("{size} {at} {nanos}"));
     }
 }

@@ -8,6 +8,7 @@ use ff_protocol::handoff::{BUNDLE_FORMAT, Manifest};
 use ff_protocol::session::JournalEntry;
 use ff_protocol::{ErrorCode, HandoffId, SessionId};
 
+use super::conversation::{CONVERSATION, LARGEST};
 use super::spool::{JOURNAL, REPO, Spool, TRANSCRIPTS};
 use super::state::{FILES, LARGEST_STATE, STATE, State};
 use crate::error::{Error, IoContext, Result};
@@ -15,7 +16,7 @@ use crate::session::check_word;
 use crate::session::transcript::is_conversation_id;
 
 /// Longest line of a journal, in bytes: the CLI's longest line and what we put around it.
-const LONGEST_LINE: u64 = 20 << 20;
+pub(super) const LONGEST_LINE: u64 = 20 << 20;
 /// Largest journal, in bytes; it is held in memory while it is written.
 const LARGEST_JOURNAL: u64 = 512 << 20;
 /// Longest name of a file in a path, in bytes.
@@ -54,6 +55,7 @@ pub(super) fn check_manifest(manifest: &Manifest, id: &HandoffId, epoch: u64) ->
                 REPO | FILES => true,
                 STATE => part.size <= LARGEST_STATE,
                 JOURNAL => part.size <= LARGEST_JOURNAL,
+                CONVERSATION => part.size <= LARGEST,
                 _ => false,
             },
         };

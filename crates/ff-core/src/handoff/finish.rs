@@ -7,10 +7,11 @@ use ff_protocol::workspace::{Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId};
 
 use super::arrival::{read_journal, read_state};
-use super::incoming_ref;
+use super::fault::{Point, reach};
 use super::send::committed_too_early;
 use super::spool::{Spool, TRANSCRIPTS, sync_dir};
 use super::state::{Checkout, Staging, Target};
+use super::{incoming_ref, retained_ref};
 use crate::clock;
 use crate::config::Side;
 use crate::core::{Core, private_dir};
@@ -72,6 +73,14 @@ impl Core {
                 self.drop_unused_clone(&project).await?;
             }
         }
+        if committed && record.role == Role::Receiver && self.config().side == Side::Cloud {
+            // What waited for its turn there goes on here; nothing else starts by itself.
+            if let Err(error) = self.sessions().go_on_in(&record.workspace_id).await {
+                tracing::warn!(%error, "messages that came with a workspace go on waiting");
+            }
+        }
+        self.lanes().forget(&record.id);
+        reach(Point::Ended);
         Spool::of(&self.config().data_dir, &record.id).remove()
     }
 
@@ -110,8 +119,10 @@ impl Core {
                 .unwrap_or_default(),
         };
         staging.apply(&target, &state).await?;
+        reach(Point::CheckedOut);
         let transcripts = transcript::transcript_dir(&self.config().home, &dir);
         place_transcripts(&spool, manifest, &transcripts).await?;
+        reach(Point::Transcribed);
         let workspace = Workspace {
             status: WorkspaceStatus::Ready,
             worktree_path: Some(utf8(&dir)?),
@@ -124,19 +135,28 @@ impl Core {
             ..manifest.workspace.clone()
         };
         let entries = read_journal(&spool, manifest)?;
+        let count = entries.len() as u64;
+        let items = self.read_conversation(&spool, manifest, count).await?;
         self.git()
             .delete_refs_below(repo, &incoming_ref(&record.id))
             .await?;
-        let sessions = &manifest.sessions;
+        self.git()
+            .delete_ref(repo, &retained_ref(&record.workspace_id))
+            .await?;
+        reach(Point::RefsGone);
+        let said = (&*manifest.sessions, &*entries, &*items);
         self.store()
-            .take_in(&record.id, &project, &workspace, sessions, &entries)
-            .await
+            .take_in(&record.id, &project, &workspace, said)
+            .await?;
+        reach(Point::TakenIn);
+        Ok(())
     }
 
     async fn receiver_abort(&self, record: &HandoffRecord) -> Result<()> {
         let (id, workspace) = (&record.id, &record.workspace_id);
         let store = self.store();
         store.release_workspace(workspace, id, None).await?;
+        reach(Point::GivenUp);
         let Some(project) = store.project(&record.project_id).await? else {
             return Ok(());
         };

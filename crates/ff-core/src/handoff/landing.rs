@@ -34,9 +34,20 @@ impl Core {
             return refused(detail, "check out another branch there first");
         }
         let as_it_left = self.is_as_it_left(id, &dir).await?;
-        if dir.is_dir() && !as_it_left && self.has_changes(&dir).await? {
-            let detail = format!("the copy that stayed in {} has changes", dir.display());
-            return refused(detail, "commit them on another branch, or discard them");
+        let changed = match self.store().retained(id).await? {
+            _ if !dir.is_dir() || as_it_left => false,
+            Some(copy) => self.has_edits(&copy, &dir).await?,
+            None => self.has_changes(&dir).await?,
+        };
+        if changed {
+            let detail = format!(
+                "the copy that stayed in {} was changed since the workspace left",
+                dir.display()
+            );
+            return refused(
+                detail,
+                "keep both, the changed copy as a workspace of its own: `ff pull --keep-both`",
+            );
         }
         match head {
             Some(head) => {

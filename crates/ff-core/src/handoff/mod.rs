@@ -7,11 +7,17 @@
 //! step may be repeated under the hand-off's id.
 
 mod arrival;
+mod conversation;
+mod copies;
+pub mod fault;
+mod fence;
 mod finish;
 mod landing;
+mod offer;
 mod pack;
 mod receive;
 mod restore;
+mod retained;
 mod send;
 mod spool;
 mod state;
@@ -27,6 +33,10 @@ use tokio::sync::Semaphore;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::store::{HandoffRecord, Role};
+
+pub use fence::{Followed, claims};
+pub(crate) use offer::Lanes;
+pub use retained::Kept;
 
 /// A workspace about to leave.
 #[derive(Debug, Clone)]
@@ -104,19 +114,6 @@ impl Core {
         Ok(open
             .into_iter()
             .find(|r| r.workspace_id == *workspace && r.role == role))
-    }
-
-    /// Ends what is open of other hand-offs of a workspace, now that the owner's side has begun
-    /// another one at `epoch`: those that led to it were committed, the others given up.
-    async fn end_others(&self, workspace: &WorkspaceId, id: &HandoffId, epoch: u64) -> Result<()> {
-        for record in self.store().unfinished_handoffs().await? {
-            if record.workspace_id == *workspace && record.id != *id {
-                let committed = record.epoch <= epoch;
-                tracing::info!(handoff = %record.id, committed, "ended by a newer hand-off");
-                self.end(&record, committed).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Runs a step to its end, also when whoever asked for it goes away, and one step of a

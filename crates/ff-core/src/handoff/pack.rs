@@ -9,6 +9,7 @@ use ff_protocol::session::{Activity, Session, SessionStatus};
 use ff_protocol::workspace::{Owner, RunScriptStatus, Workspace};
 use ff_protocol::{ErrorCode, WorkspaceId};
 
+use super::fault::{Point, reach};
 use super::send::worktree;
 use super::spool::{JOURNAL, MAX_PART, REPO, Spool, TRANSCRIPTS};
 use super::state::{Checkout, FILES, STATE};
@@ -59,6 +60,7 @@ impl Core {
             branch,
         };
         let journal = self.spool_journal(&spool, &workspace.id).await?;
+        let conversation = self.spool_conversation(&spool, &workspace.id).await?;
         let transcripts = self.spool_transcripts(&spool, &workspace.id, &dir).await?;
         let fingerprint = Fingerprint {
             head: git.head.clone(),
@@ -66,9 +68,11 @@ impl Core {
             state: captured.print,
             stashes: captured.state.stash_ids(),
             journal: journal.sha256.clone(),
+            conversation: conversation.as_ref().map(|part| part.sha256.clone()),
             transcripts: hashes(&transcripts),
         };
         parts.push(journal);
+        parts.extend(conversation);
         parts.extend(transcripts);
         let manifest = Manifest {
             format: BUNDLE_FORMAT,
@@ -83,9 +87,11 @@ impl Core {
             fingerprint,
             parts,
         };
+        reach(Point::Spooled);
         self.store()
             .set_handoff_manifest(&record.id, &manifest)
             .await?;
+        reach(Point::Noted);
         Ok(manifest)
     }
 
@@ -131,7 +137,7 @@ impl Core {
                     .context(|| format!("cannot read {}", path.display()))?;
                 parts.push(
                     spool
-                        .store(&format!("{TRANSCRIPTS}{name}"), None, MAX_PART, file)
+                        .store(&format!("{TRANSCRIPTS}{name}"), MAX_PART, file)
                         .await?,
                 );
             }

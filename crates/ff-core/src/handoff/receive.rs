@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use ff_protocol::handoff::{Part, Plan, Receive, Received};
+use ff_protocol::handoff::{Plan, Receive, Received};
 use ff_protocol::project::Project;
 use ff_protocol::workspace::Owner;
 use ff_protocol::{ErrorCode, HandoffId, ProjectId, WorkspaceId};
-use tokio::io::AsyncRead;
 
 use super::Incoming;
-use super::spool::{MAX_PART, Spool};
+use super::fault::{Point, reach};
+use super::spool::Spool;
 use crate::config::Side;
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -33,7 +33,8 @@ impl Core {
 
     async fn receive(&self, id: &HandoffId, receive: &Receive) -> Result<Received> {
         let plan = &receive.plan;
-        self.end_others(&plan.workspace_id, id, receive.epoch.saturating_sub(1))
+        let before = receive.epoch.saturating_sub(1);
+        self.end_others(&plan.workspace_id, id, (before, false))
             .await?;
         let existing = self.store().workspace(&plan.workspace_id).await?;
         if let Some(workspace) = existing.filter(|w| w.owner == *self.owner()) {
@@ -47,8 +48,12 @@ impl Core {
         // First the record: an abort then knows what to undo, however far this comes.
         self.await_parts(id, &plan.workspace_id, &plan.project_id, receive.epoch)
             .await?;
+        reach(Point::Awaited);
         match self.make_ready(plan).await {
-            Ok(have) => Ok(Received { have }),
+            Ok(have) => {
+                reach(Point::Cloned);
+                Ok(Received { have })
+            }
             Err(error) => {
                 let record = self.known_handoff(id, Role::Receiver).await?;
                 self.end(&record, false).await?;
@@ -126,26 +131,6 @@ impl Core {
         self.store().insert_handoff(&record).await?;
         self.open_handoff(id, Role::Receiver).await?;
         Spool::of(&self.config().data_dir, id).create()
-    }
-
-    /// Stores a part and checks it against its hash; `part.size` is its largest size.
-    ///
-    /// # Errors
-    /// `corrupted` when the hash differs, `too_large` beyond the size.
-    pub async fn handoff_put_part(
-        &self,
-        id: &HandoffId,
-        part: &Part,
-        from: impl AsyncRead + Unpin,
-    ) -> Result<()> {
-        self.open_handoff(id, Role::Receiver).await?;
-        let spool = Spool::of(&self.config().data_dir, id);
-        spool.part(&part.sha256)?;
-        let size = part.size.min(MAX_PART);
-        spool
-            .store(&part.name, Some(&part.sha256), size, from)
-            .await?;
-        Ok(())
     }
 
     /// Removes a VM's clone that no workspace uses and none is arriving for. A desktop's

@@ -7,6 +7,8 @@ use ff_protocol::project::Project;
 use ff_protocol::{ErrorCode, HandoffId};
 
 use super::arrival::{check_manifest, invalid, part_path, read_journal, read_state};
+use super::conversation::CONVERSATION;
+use super::fault::{Point, reach};
 use super::incoming_ref;
 use super::pack::hashes;
 use super::spool::{JOURNAL, REPO, Spool, TRANSCRIPTS};
@@ -60,11 +62,13 @@ impl Core {
         for part in &manifest.parts {
             spool.verify(part).await?;
         }
-        read_journal(&spool, manifest)?;
+        let entries = read_journal(&spool, manifest)?.len() as u64;
+        self.read_conversation(&spool, manifest, entries).await?;
         let project = self.known_project(&record.project_id).await?;
         let repo = Path::new(&project.repo_path);
         let state = read_state(&spool, manifest)?;
         self.take_objects(repo, &spool, manifest, &state).await?;
+        reach(Point::Fetched);
         let head = state.branch_commit.clone();
         let branch = &manifest.git.branch;
         self.check_landing(&record.workspace_id, &project, branch, Some(&head))
@@ -85,19 +89,23 @@ impl Core {
             .cloned()
             .collect();
         let journal = manifest.parts.iter().find(|part| part.name == JOURNAL);
+        let conversation = manifest.parts.iter().find(|part| part.name == CONVERSATION);
         let fingerprint = Fingerprint {
             tree: self.git().tree(repo, &head).await?,
             head,
             state: print,
             stashes: state.stash_ids(),
             journal: journal.map(|part| part.sha256.clone()).unwrap_or_default(),
+            conversation: conversation.map(|part| part.sha256.clone()),
             transcripts: hashes(&transcripts),
         };
         if fingerprint != manifest.fingerprint {
             let detail = "what was restored is not what was sent: the fingerprints differ";
             return Err(Error::refused(ErrorCode::Corrupted, detail));
         }
+        reach(Point::Placed);
         self.store().set_handoff_manifest(id, manifest).await?;
+        reach(Point::Restored);
         Ok(fingerprint)
     }
 

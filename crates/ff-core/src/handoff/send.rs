@@ -8,6 +8,7 @@ use ff_protocol::workspace::{Owner, Workspace, WorkspaceStatus};
 use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 
 use super::Outgoing;
+use super::fault::{Point, reach};
 use super::spool::Spool;
 use super::state::{Checkout, Survey};
 use crate::core::Core;
@@ -16,14 +17,29 @@ use crate::git::Remote;
 use crate::store::{HandoffRecord, Role};
 use crate::workspace::ensure_owned;
 
+/// Workflow of the ratchet's sessions.
+const RATCHET: &str = "ratchet";
+
 impl Core {
-    /// Checks that a workspace can leave this desktop and marks it as moving, durably. An earlier
-    /// unfinished send is taken up under its id.
+    /// As [`Core::handoff_mark_send`], and ends what runs in the workspace.
     ///
     /// # Errors
-    /// `not_owner`, `turn_active`, `conflict` (what cannot move, by name; a remote that no VM can
-    /// clone), `too_large`.
-    pub async fn handoff_begin_send(&self, id: &WorkspaceId) -> Result<Outgoing> {
+    /// As there.
+    pub async fn handoff_begin_send(&self, id: &WorkspaceId, interrupt: bool) -> Result<Outgoing> {
+        let outgoing = self.handoff_mark_send(id, interrupt).await?;
+        self.end_all(id).await?;
+        reach(Point::Quiet);
+        Ok(outgoing)
+    }
+
+    /// Checks that a workspace can leave this desktop and marks it as moving, durably. An earlier
+    /// unfinished send is taken up under its id. What runs in it is to be ended next, by whoever
+    /// runs it; turns are cut then, if `interrupt`.
+    ///
+    /// # Errors
+    /// `not_owner`, `ratchet_active`, `turn_active`, `conflict` (what cannot move, by name; a
+    /// remote that no VM can clone), `too_large`.
+    pub async fn handoff_mark_send(&self, id: &WorkspaceId, interrupt: bool) -> Result<Outgoing> {
         let earlier = self.unfinished_of(id, Role::Sender).await?;
         let workspace = match &earlier {
             Some(_) => self.workspace(id).await?,
@@ -31,6 +47,7 @@ impl Core {
         };
         let project = self.known_project(&workspace.project_id).await?;
         let dir = worktree(&workspace)?;
+        self.check_sessions(&workspace, interrupt).await?;
         let survey = self.check_can_leave(&workspace, &dir).await?;
         let remote = match self.git().remote_url(&dir).await? {
             None => None,
@@ -53,7 +70,7 @@ impl Core {
         }
         let handoff_id = earlier.map_or_else(HandoffId::generate, |record| record.id);
         let epoch = workspace.epoch;
-        self.leave(&workspace, &handoff_id, epoch + 1).await?;
+        self.mark(&workspace, &handoff_id, epoch + 1).await?;
         let plan = Plan {
             workspace_id: workspace.id.clone(),
             workspace_name: workspace.name.clone(),
@@ -82,13 +99,16 @@ impl Core {
         let workspace = record.workspace_id.clone();
         self.in_turn(&workspace, async move {
             let record = core.open_handoff(&record.id, Role::Sender).await?;
-            core.spool(&record, Owner::Cloud, &have).await
+            match core.still_spooled(&record).await? {
+                Some(manifest) => Ok(manifest),
+                None => core.spool(&record, Owner::Cloud, &have).await,
+            }
         })
         .await
     }
 
     /// Checks, marks and spools in one step: a workspace leaves a VM. The same id again gives
-    /// the same manifest.
+    /// the same manifest, while the workspace is what was spooled.
     ///
     /// # Errors
     /// As [`Core::handoff_begin_send`]; `conflict` when the epoch is not the workspace's.
@@ -101,10 +121,11 @@ impl Core {
     }
 
     async fn export(&self, id: &HandoffId, export: &Export) -> Result<Manifest> {
-        self.end_others(&export.workspace_id, id, export.epoch)
+        self.end_others(&export.workspace_id, id, (export.epoch, true))
             .await?;
         if let Some(record) = self.store().handoff(id).await?
-            && let Some(manifest) = record.manifest
+            && record.committed.is_none()
+            && let Some(manifest) = self.still_spooled(&record).await?
         {
             return Ok(manifest);
         }
@@ -119,11 +140,32 @@ impl Core {
             );
             return Err(Error::refused(ErrorCode::Conflict, detail));
         }
+        self.check_sessions(&workspace, export.interrupt).await?;
         self.check_can_leave(&workspace, &worktree(&workspace)?)
             .await?;
         self.leave(&workspace, id, workspace.epoch + 1).await?;
         let record = self.open_handoff(id, Role::Sender).await?;
         self.spool(&record, export.to.clone(), &export.have).await
+    }
+
+    /// What was spooled before, if it is whole and still what the workspace is: making it twice
+    /// gives other bytes.
+    async fn still_spooled(&self, record: &HandoffRecord) -> Result<Option<Manifest>> {
+        let Some(manifest) = &record.manifest else {
+            return Ok(None);
+        };
+        let spool = Spool::of(&self.config().data_dir, &record.id);
+        for part in &manifest.parts {
+            let there = std::fs::metadata(spool.part(&part.sha256)?).map(|meta| meta.len());
+            if there.ok() != Some(part.size) {
+                return Ok(None);
+            }
+        }
+        match self.handoff_unchanged(&record.id).await {
+            Ok(()) => Ok(Some(manifest.clone())),
+            Err(error) if error.code() == ErrorCode::Conflict => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Path of a spooled part.
@@ -150,6 +192,7 @@ impl Core {
         let record = self.open_handoff(id, Role::Sender).await?;
         let workspace = self.workspace(&record.workspace_id).await?;
         let dir = worktree(&workspace)?;
+        self.check_sessions(&workspace, false).await?;
         let checkout = Checkout {
             git: self.git(),
             dir: &dir,
@@ -169,6 +212,13 @@ impl Core {
     }
 
     async fn leave(&self, workspace: &Workspace, id: &HandoffId, epoch: u64) -> Result<()> {
+        self.mark(workspace, id, epoch).await?;
+        self.end_all(&workspace.id).await?;
+        reach(Point::Quiet);
+        Ok(())
+    }
+
+    async fn mark(&self, workspace: &Workspace, id: &HandoffId, epoch: u64) -> Result<()> {
         let record = HandoffRecord {
             id: id.clone(),
             workspace_id: workspace.id.clone(),
@@ -185,9 +235,8 @@ impl Core {
         if !begun {
             return Err(already_moving(workspace));
         }
-        self.sessions().stop_workspace(&workspace.id).await?;
-        self.run_script_end(&workspace.id).await?;
-        self.terminals().close_workspace(&workspace.id).await
+        reach(Point::Marked);
+        Ok(())
     }
 
     pub(super) async fn check_can_leave(
@@ -201,21 +250,39 @@ impl Core {
             let detail = format!("workspace {name} is {status}: only one that is READY can move");
             return Err(Error::refused(ErrorCode::Conflict, detail));
         }
-        let sessions = self.store().sessions(&workspace.id).await?;
-        // The rows also tell of sessions that another process runs.
-        let busy = sessions
-            .iter()
-            .any(|session| session.activity != Activity::Idle);
-        if busy || self.sessions().workspace_busy(&workspace.id) {
-            let detail = format!("a session of workspace {name} is in the middle of a turn");
-            return Err(Error::refused(ErrorCode::TurnActive, detail)
-                .hint("wait for it, or stop it with `ff session interrupt`"));
-        }
         let checkout = Checkout {
             git: self.git(),
             dir,
         };
         checkout.survey().await
+    }
+
+    /// Checks that no session keeps a workspace from leaving: a live one of the ratchet always does,
+    /// another one while its turn runs, unless that may be interrupted. Rows also tell of sessions
+    /// that other processes run; what they say of processes that are gone does not count.
+    async fn check_sessions(&self, workspace: &Workspace, interrupt: bool) -> Result<()> {
+        let name = &workspace.name;
+        let mut busy = self.sessions().workspace_busy(&workspace.id);
+        for session in self.store().sessions(&workspace.id).await? {
+            if !self.sessions().lives(&session).await? {
+                continue;
+            }
+            if session.workflow == RATCHET {
+                let detail = format!(
+                    "the ratchet works on workspace {name}, in session {}",
+                    session.id
+                );
+                return Err(Error::refused(ErrorCode::RatchetActive, detail)
+                    .hint("wait for it to end, or stop it with `ff session stop`"));
+            }
+            busy |= session.activity != Activity::Idle;
+        }
+        if busy && !interrupt {
+            let detail = format!("a session of workspace {name} is in the middle of a turn");
+            return Err(Error::refused(ErrorCode::TurnActive, detail)
+                .hint("wait for it, or interrupt it: `--interrupt`"));
+        }
+        Ok(())
     }
 
     /// Frees what a sender holds; the copy stays, off its branch, when the workspace has left.
@@ -231,24 +298,19 @@ impl Core {
             };
             // A directory that was deleted meanwhile has no branch to give free.
             if let Ok(dir) = worktree(&workspace) {
-                Checkout {
-                    git: self.git(),
-                    dir: &dir,
+                let left = (record.epoch, &*manifest.git.head);
+                let copy = self.note_copy(&workspace, &dir, left).await?;
+                reach(Point::Retained);
+                if let Some(copy) = &copy {
+                    self.let_go(&workspace.id, &dir, copy).await?;
                 }
-                .park()
-                .await?;
-                self.git()
-                    .detach(
-                        &dir,
-                        &super::retained_ref(&workspace.id),
-                        &manifest.git.head,
-                    )
-                    .await?;
             }
+            reach(Point::Detached);
             let moved = Some((&manifest.to, record.epoch));
             self.store()
                 .release_workspace(&workspace.id, &record.id, moved)
                 .await?;
+            reach(Point::Released);
         } else {
             self.store()
                 .release_workspace(&workspace.id, &record.id, None)

@@ -20,6 +20,8 @@ pub(super) const JOURNAL: &str = "journal.jsonl";
 pub(super) const TRANSCRIPTS: &str = "transcripts/";
 /// Largest part that is taken in, in bytes.
 pub(super) const MAX_PART: u64 = 8 << 30;
+/// What is left of a disk must not be less, in bytes.
+const SPARE: u64 = 256 << 20;
 
 const BUFFER: usize = 128 * 1024;
 
@@ -59,29 +61,111 @@ impl Spool {
         self.dir.join(format!("{name}.part"))
     }
 
-    /// Copies a stream in and returns the part, whose name is given; more than `limit` bytes, or
-    /// another hash than the expected one, are refused.
+    /// Copies a stream in and returns the part, whose name is given; more than `limit` bytes are
+    /// refused.
     pub(super) async fn store(
         &self,
         name: &str,
-        expected: Option<&str>,
         limit: u64,
         mut from: impl AsyncRead + Unpin,
     ) -> Result<Part> {
         let scratch = self.scratch(&uuid::Uuid::new_v4().to_string());
-        let file = tempfile_at(&scratch).await?;
-        let copied = copy(file, limit, &mut from, name).await;
-        match copied {
-            Ok((sha256, _)) if expected.is_some_and(|expected| expected != sha256) => {
+        let mut file = tempfile_at(&scratch).await?;
+        let mut hash = Sha256::new();
+        let copied = copy(&mut from, limit, Some(&mut file), &mut hash, name).await;
+        let synced = file.sync_all().await;
+        match (copied, synced) {
+            (Ok(size), Ok(())) => self.adopt(&scratch, name, hex::encode(hash.finalize()), size),
+            (copied, synced) => {
                 let _ = std::fs::remove_file(&scratch);
-                Err(corrupted(name))
-            }
-            Ok((sha256, size)) => self.adopt(&scratch, name, sha256, size),
-            Err(error) => {
-                let _ = std::fs::remove_file(&scratch);
-                Err(error)
+                synced.context(|| format!("cannot write {name}"))?;
+                Err(copied.map_or_else(|error| error, |_| corrupted(name)))
             }
         }
+    }
+
+    /// Where a part that arrives is collected.
+    fn arriving(&self, sha256: &str) -> Result<PathBuf> {
+        Ok(self.part(sha256)?.with_extension("arriving"))
+    }
+
+    /// Bytes of a part that have arrived, from its beginning.
+    pub(super) fn arrived(&self, part: &Part) -> Result<u64> {
+        let size = |path: PathBuf| std::fs::metadata(path).map(|meta| meta.len());
+        match size(self.part(&part.sha256)?) {
+            Ok(size) => Ok(size),
+            Err(_) => Ok(size(self.arriving(&part.sha256)?).unwrap_or_default()),
+        }
+    }
+
+    /// Refuses a bundle that the disk has no room for, beside what has arrived of it.
+    pub(super) fn check_room(&self, parts: &[Part]) -> Result<()> {
+        let mut missing = 0u64;
+        for part in parts {
+            missing = missing.saturating_add(part.size.saturating_sub(self.arrived(part)?));
+        }
+        let disk = rustix::fs::statvfs(&self.dir)
+            .map_err(std::io::Error::from)
+            .context(|| format!("cannot look at the disk of {}", self.dir.display()))?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        // Once spooled, once restored.
+        if missing.saturating_mul(2).saturating_add(SPARE) <= free {
+            return Ok(());
+        }
+        let detail =
+            format!("{missing} bytes have still to come, and the disk there has {free} bytes left");
+        Err(Error::refused(ErrorCode::TooLarge, detail).hint("make room there, then try again"))
+    }
+
+    /// Takes a part in from `offset` on, after what has arrived of it, and refuses it unless all of
+    /// it is what its hash says. What came before a cut stays, so that the rest may follow.
+    ///
+    /// # Errors
+    /// `conflict` when less than `offset` has arrived; `too_large`, `corrupted`.
+    pub(super) async fn take(
+        &self,
+        part: &Part,
+        offset: u64,
+        mut from: impl AsyncRead + Unpin,
+    ) -> Result<()> {
+        let (path, name) = (self.arriving(&part.sha256)?, &part.name);
+        if self.part(&part.sha256)?.is_file() {
+            return Ok(());
+        }
+        let what = || format!("cannot write part {name}");
+        let mut file = tokio::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .await
+            .context(what)?;
+        let there = file.metadata().await.context(what)?.len();
+        if there < offset {
+            let detail = format!("{there} bytes of part {name} have arrived, not {offset}");
+            return Err(Error::refused(ErrorCode::Conflict, detail).hint("ask what has arrived"));
+        }
+        file.set_len(offset).await.context(what)?;
+        let mut hash = Sha256::new();
+        copy(&mut file, u64::MAX, None, &mut hash, name).await?;
+        let limit = part.size.saturating_sub(offset);
+        let came = copy(&mut from, limit, Some(&mut file), &mut hash, name).await;
+        file.sync_all().await.context(what)?;
+        drop(file);
+        let size = offset + came?;
+        let sha256 = hex::encode(hash.finalize());
+        if sha256 == part.sha256 {
+            return self.adopt(&path, name, sha256, size).map(drop);
+        }
+        // A body that ends too early may go on; what is whole and wrong begins anew.
+        if part.size != u64::MAX && size < part.size {
+            let detail = format!("part {name} broke off after {size} of {} bytes", part.size);
+            return Err(Error::refused(ErrorCode::Corrupted, detail).hint("send the rest of it"));
+        }
+        std::fs::remove_file(&path).context(what)?;
+        Err(corrupted(name))
     }
 
     /// Takes a finished scratch file in as a part.
@@ -142,35 +226,35 @@ async fn tempfile_at(path: &Path) -> Result<tokio::fs::File> {
         .context(|| format!("cannot write {}", path.display()))
 }
 
+/// Copies what is read, hashing it; returns its size. More than `limit` bytes are refused.
 async fn copy(
-    mut file: tokio::fs::File,
-    limit: u64,
     from: &mut (impl AsyncRead + Unpin),
+    limit: u64,
+    mut to: Option<&mut tokio::fs::File>,
+    hash: &mut Sha256,
     name: &str,
-) -> Result<(String, u64)> {
-    let (mut hash, mut size, mut buffer) = (Sha256::new(), 0u64, vec![0; BUFFER]);
+) -> Result<u64> {
+    let (mut size, mut buffer) = (0u64, vec![0; BUFFER]);
     loop {
         let n = from
             .read(&mut buffer)
             .await
             .context(|| format!("part {name} broke off"))?;
         if n == 0 {
-            break;
+            return Ok(size);
         }
         size += n as u64;
         if size > limit {
-            let detail = format!("part {name} is larger than {limit} bytes");
+            let detail = format!("part {name} is larger than it should be");
             return Err(Error::refused(ErrorCode::TooLarge, detail));
         }
         hash.update(&buffer[..n]);
-        file.write_all(&buffer[..n])
-            .await
-            .context(|| format!("cannot write {name}"))?;
+        if let Some(file) = &mut to {
+            file.write_all(&buffer[..n])
+                .await
+                .context(|| format!("cannot write part {name}"))?;
+        }
     }
-    file.sync_all()
-        .await
-        .context(|| format!("cannot write {name}"))?;
-    Ok((hex::encode(hash.finalize()), size))
 }
 
 async fn hash_file(path: &Path) -> Result<(String, u64)> {

@@ -301,7 +301,7 @@ impl Sessions {
         command: Command,
     ) -> Result<()> {
         let starts = match command {
-            Command::Stop { .. } | Command::Configure { .. } => false,
+            Command::Stop { .. } | Command::Leave { .. } | Command::Configure { .. } => false,
             Command::Prompt { .. }
             | Command::Resume { .. }
             | Command::Interrupt { .. }

@@ -44,12 +44,13 @@ use crate::activity::Awake;
 use crate::clock;
 use crate::config::CoreConfig;
 use crate::error::Result;
-use crate::processes::marked;
+use crate::processes::{mark, marked};
 pub use crate::store::{Event, Partial, Watch};
 use crate::store::{Store, Write};
-use crate::workspace::owned;
+use crate::workspace::{ensure_ours, owned};
 
 const SHUTDOWN: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Interrupts whose ids are remembered.
 const INTERRUPTS: usize = 1024;
 
@@ -122,7 +123,8 @@ impl Sessions {
                 continue;
             };
             let workspace = store.known_workspace(&session.workspace_id).await?;
-            if session.held || workspace.status != WorkspaceStatus::Ready {
+            let ours = ensure_ours(&workspace, &self.shared.owner).is_ok();
+            if session.held || !ours || workspace.status != WorkspaceStatus::Ready {
                 continue;
             }
             let sent = self
@@ -316,6 +318,54 @@ impl Sessions {
             marked::kill(marked::SESSION, session.id.as_str()).await;
         }
         Ok(())
+    }
+
+    /// As [`Self::stop_workspace`], but messages that wait stay in their queues: the workspace is
+    /// marked as moving, and they go with it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn leave_workspace(&self, workspace: &WorkspaceId) -> Result<()> {
+        // While it is closed no driver starts another CLI for what waits.
+        self.close_door(workspace);
+        let left = self.leave_behind(workspace).await;
+        self.open_door(workspace);
+        left
+    }
+
+    async fn leave_behind(&self, workspace: &WorkspaceId) -> Result<()> {
+        let live = self.registry.list(Some(workspace));
+        let leaving = live
+            .iter()
+            .map(|(id, _)| self.to_live(id, |reply| Command::Leave { reply }));
+        futures_util::future::try_join_all(leaving).await?;
+        let gone = async {
+            while !self.registry.list(Some(workspace)).is_empty() {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        if tokio::time::timeout(SHUTDOWN, gone).await.is_err() {
+            tracing::error!(%workspace, "its sessions did not end in time");
+        }
+        for session in self.shared.store.sessions(workspace).await? {
+            marked::kill(marked::SESSION, session.id.as_str()).await;
+        }
+        Ok(())
+    }
+
+    /// Whether a session has a CLI: in this process, or in another one that its row names.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub(crate) async fn lives(&self, session: &Session) -> Result<bool> {
+        if self.registry.get(&session.id).is_some() {
+            return Ok(true);
+        }
+        if session.status != SessionStatus::Running {
+            return Ok(false);
+        }
+        let process = self.shared.store.process(&session.id).await?;
+        Ok(process.is_some_and(|process| mark::of(process.pid).as_ref() == Some(&process)))
     }
 
     /// The login that all of them share.

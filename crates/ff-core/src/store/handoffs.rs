@@ -14,6 +14,7 @@ use sea_orm::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::conversation::{self, Item};
 use super::entity::{handoff, journal, workspace};
 use super::workspace_rows::insert_rows;
 use super::workspaces::signed;
@@ -127,18 +128,18 @@ impl Store {
         set_committed(&self.db, id, committed).await
     }
 
-    /// Takes a workspace in: project (if it is new here), workspace, sessions and journal, all or
+    /// Takes a workspace in: project (if it is new here), workspace, sessions with all that was said, all or
     /// nothing, in place of what was known of the workspace before. The hand-off counts as
     /// committed from that moment: taking in once more would undo what was done since.
-    pub async fn take_in(
+    pub(crate) async fn take_in(
         &self,
         handoff: &HandoffId,
         project: &Project,
         workspace: &Workspace,
-        session_rows: &[Session],
-        entries: &[JournalEntry],
+        (session_rows, entries, items): (&[Session], &[JournalEntry], &[Item]),
     ) -> Result<()> {
         let tx = self.db.begin().await?;
+        let before = conversation::origins(&tx, &workspace.id).await?;
         if super::entity::project::Entity::find_by_id(project.id.as_str())
             .one(&tx)
             .await?
@@ -160,6 +161,7 @@ impl Store {
                 .exec_without_returning(&tx)
                 .await?;
         }
+        conversation::enter(&tx, &workspace.id, items, &before).await?;
         set_committed(&tx, handoff, true).await?;
         tx.commit().await?;
         self.feed.workspace_changed(&workspace.id);

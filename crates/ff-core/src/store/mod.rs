@@ -1,5 +1,6 @@
 //! Records in SQLite. No SQL and no entity leaves this module.
 
+mod conversation;
 mod entity;
 mod exported;
 mod feed;
@@ -9,6 +10,7 @@ mod journal;
 mod life;
 mod messages;
 mod migration;
+mod ownership;
 mod projects;
 mod pull_requests;
 mod requests;
@@ -35,11 +37,13 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
+pub(crate) use conversation::Item;
 pub use feed::{Event, Feed, Partial, Watch};
 pub use handoffs::{HandoffRecord, Role};
 pub(crate) use life::Registration;
 pub use life::{Moved, Writes};
 pub(crate) use messages::MessageRecord;
+pub use ownership::Retained;
 pub(crate) use requests::{Asked, RequestRecord};
 pub(crate) use run_scripts::RunWrites;
 pub(crate) use sessions::ProcessMark;

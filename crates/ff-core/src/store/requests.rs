@@ -28,7 +28,8 @@ pub(crate) struct Asked {
 }
 
 /// A request as the records know it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct RequestRecord {
     /// Its id.
     pub(crate) id: RequestId,

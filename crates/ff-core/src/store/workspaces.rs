@@ -111,6 +111,16 @@ impl Store {
         Ok(released)
     }
 
+    /// Writes down where a workspace's worktree is.
+    pub(crate) async fn set_worktree(&self, id: &WorkspaceId, path: &str) -> Result<()> {
+        workspace::Entity::update_many()
+            .col_expr(workspace::Column::WorktreePath, Expr::value(path))
+            .filter(workspace::Column::Id.eq(id.as_str()))
+            .exec(&self.db)
+            .await?;
+        Ok(())
+    }
+
     /// Removes a workspace with everything that belongs to it. Its children have no parent then.
     pub async fn delete_workspace(&self, id: &WorkspaceId) -> Result<()> {
         let tx = self.db.begin().await?;

@@ -23,6 +23,10 @@ pub enum WorkspaceCommand {
     Archive(ArchiveArgs),
     /// Remove a workspace with its checkout and its conversations; keep its branch
     Delete(DeleteArgs),
+    /// Make the copy that stayed here when a workspace left a workspace of its own
+    Restore(WorkspaceArg),
+    /// Take a workspace from a side that is gone, and go on from the copy that stayed
+    Reclaim(ReclaimArgs),
     /// The run script that factory-factory.json names
     #[command(subcommand)]
     Run(RunCommand),
@@ -112,6 +116,23 @@ pub struct DeleteArgs {
     /// Only take it from the lists, when the cloud or machine that holds it is gone for good
     #[arg(long)]
     pub forget: bool,
+}
+
+/// Arguments of `ff workspace reclaim`.
+#[derive(Debug, Args)]
+pub struct ReclaimArgs {
+    /// Which workspace.
+    #[command(flatten)]
+    pub workspace: WorkspaceArg,
+    /// Go on from the copy in your VM, where a desktop is gone
+    #[arg(long, conflicts_with = "offline")]
+    pub cloud: bool,
+    /// Do not ask the cloud: it is gone, or hears of it at the next contact
+    #[arg(long)]
+    pub offline: bool,
+    /// Do not ask; what the other side did since the workspace left stays there
+    #[arg(long, short)]
+    pub yes: bool,
 }
 
 /// One workspace.

@@ -33,7 +33,9 @@ mod workspace_dismiss;
 mod workspace_list;
 mod workspace_log;
 mod workspace_new;
+mod workspace_reclaim;
 mod workspace_rename;
+mod workspace_restore;
 mod workspace_retry;
 mod workspace_run;
 mod workspace_show;
@@ -63,8 +65,8 @@ pub async fn run(context: &Context, command: Command) -> anyhow::Result<ExitCode
             stop::unless(context.stop(), workspace(context, command)).await?;
         }
         Command::Cloud(command) => return cloud(context, command).await,
-        Command::Send(args) => send::run(context, &args.workspace).await?,
-        Command::Pull(args) => pull::run(context, &args.workspace).await?,
+        Command::Send(args) => send::run(context, &args).await?,
+        Command::Pull(args) => pull::run(context, &args).await?,
         Command::Terminal(args) => return terminal::run(context, args).await,
         Command::Session(command) => session(context, command).await?,
         Command::Pr(command) => stop::unless(context.stop(), pr::run(context, command)).await?,
@@ -105,6 +107,8 @@ async fn workspace(context: &Context, command: WorkspaceCommand) -> anyhow::Resu
         WorkspaceCommand::Retry(args) => workspace_retry::run(context, args).await,
         WorkspaceCommand::Dismiss(args) => workspace_dismiss::run(context, &args.workspace).await,
         WorkspaceCommand::Rename(args) => workspace_rename::run(context, &args).await,
+        WorkspaceCommand::Restore(args) => workspace_restore::run(context, &args.workspace).await,
+        WorkspaceCommand::Reclaim(args) => workspace_reclaim::run(context, &args).await,
         WorkspaceCommand::Archive(args) => workspace_archive::run(context, &args).await,
         WorkspaceCommand::Delete(args) => workspace_delete::run(context, &args).await,
         WorkspaceCommand::Run(command) => workspace_run::run(context, command).await,
@@ -154,12 +158,15 @@ async fn short_session(context: &Context, command: SessionCommand) -> anyhow::Re
 /// The workspace a command names.
 pub fn workspace_of(command: &Command) -> Option<String> {
     let name = match command {
-        Command::Send(args) | Command::Pull(args) => &args.workspace,
+        Command::Send(args) => args.workspace.as_ref()?,
+        Command::Pull(args) => &args.workspace.workspace,
         Command::Workspace(command) => match command {
             WorkspaceCommand::Show(args)
             | WorkspaceCommand::Log(args)
+            | WorkspaceCommand::Restore(args)
             | WorkspaceCommand::Dismiss(args) => &args.workspace,
             WorkspaceCommand::Retry(args) => &args.workspace.workspace,
+            WorkspaceCommand::Reclaim(args) => &args.workspace.workspace,
             WorkspaceCommand::Rename(args) => &args.workspace.workspace,
             WorkspaceCommand::Archive(args) => &args.workspace.workspace,
             WorkspaceCommand::Delete(args) => &args.workspace.workspace,

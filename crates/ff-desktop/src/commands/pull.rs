@@ -2,20 +2,25 @@
 
 use anyhow::Context as _;
 use ff_core::handoff::Incoming;
-use ff_protocol::handoff::{CreateHandoff, Direction, Manifest};
+use ff_protocol::handoff::{CreateHandoff, Direction};
 use ff_protocol::workspace::Location;
-use futures_util::TryStreamExt;
-use tokio_util::io::StreamReader;
 
+use crate::cli::PullWorkspace;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::fault::{Point, reach};
 use crate::moving::Move;
+use crate::moving::transfer::download;
 use crate::progress::bytes;
 
 /// Moves a workspace from the user's VM to this machine.
-pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
-    let moving = Move::begin(context, text, "pull").await?;
+pub async fn run(context: &Context, args: &PullWorkspace) -> anyhow::Result<()> {
+    let moving = Move::begin(context, &args.workspace.workspace, "pull").await?;
     let known = &moving.known;
+    if args.abort {
+        let view = moving.abort().await?;
+        return context.out.result(&view, || view.text());
+    }
     if known.location() == Location::Desktop {
         let (owner, _) = known.owner();
         let text = format!(
@@ -33,6 +38,9 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
             .next(format!("ff terminal {}", known.id))
             .into());
     }
+    if args.keep_both {
+        keep(&moving).await?;
+    }
     let step = context.progress.step("check the place it comes to");
     let incoming = match moving.core.handoff_begin_pull(&known.id).await {
         Ok(incoming) => incoming,
@@ -40,13 +48,27 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
     };
     step.done();
     let id = &incoming.handoff_id;
-    moving.carry(id, transfer(&moving, &incoming)).await?;
+    let work = transfer(&moving, &incoming, args.interrupt);
+    moving.carry(id, work).await?;
     let view = moving.view().await?;
     context.out.result(&view, || view.text())
 }
 
+/// A copy that stayed here and was changed since becomes a workspace of its own.
+async fn keep(moving: &Move<'_>) -> anyhow::Result<()> {
+    let (core, id) = (moving.core, &moving.known.id);
+    if core.kept(id).await?.is_some_and(|kept| kept.edited) {
+        let kept = core.workspace_restore(id).await?;
+        let (name, branch) = (&kept.name, kept.branch_name.unwrap_or_default());
+        moving.context.out.say(format!(
+            "note: what was changed here is workspace \"{name}\" now, on branch {branch}"
+        ));
+    }
+    Ok(())
+}
+
 /// Everything before the commit.
-async fn transfer(moving: &Move<'_>, incoming: &Incoming) -> anyhow::Result<()> {
+async fn transfer(moving: &Move<'_>, incoming: &Incoming, interrupt: bool) -> anyhow::Result<()> {
     let progress = moving.context.progress;
     let id = &incoming.handoff_id;
 
@@ -60,8 +82,10 @@ async fn transfer(moving: &Move<'_>, incoming: &Incoming) -> anyhow::Result<()> 
         epoch: incoming.epoch,
         plan: None,
         have: incoming.have.clone(),
+        interrupt,
     };
     let handoff = moving.client().create_handoff(&create).await?;
+    moving.keep_open();
     let manifest = handoff
         .manifest
         .context("the cloud did not say what the VM packed")?;
@@ -69,22 +93,10 @@ async fn transfer(moving: &Move<'_>, incoming: &Incoming) -> anyhow::Result<()> 
     step.done_with(format!("{} files, {}", manifest.parts.len(), bytes(size)));
 
     download(moving, &manifest).await?;
+    reach(Point::Carried);
 
     let step = progress.step("restore here and compare");
     moving.core.handoff_restore(id, &manifest).await?;
-    step.done();
-    Ok(())
-}
-
-async fn download(moving: &Move<'_>, manifest: &Manifest) -> anyhow::Result<()> {
-    let id = &manifest.handoff_id;
-    let step = moving.context.progress.step("fetch");
-    for part in &manifest.parts {
-        step.update(format!("{} ({})", part.name, bytes(part.size)));
-        let pieces = moving.client().get_part(id, &part.sha256).await?;
-        let reader = StreamReader::new(pieces.map_err(std::io::Error::other));
-        moving.core.handoff_put_part(id, part, reader).await?;
-    }
     step.done();
     Ok(())
 }

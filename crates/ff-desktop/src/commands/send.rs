@@ -1,59 +1,136 @@
 //! `ff send WORKSPACE`.
 
-use ff_core::handoff::Outgoing;
-use ff_protocol::ErrorCode;
-use ff_protocol::Problem;
-use ff_protocol::handoff::{CreateHandoff, Direction, Manifest};
-use ff_protocol::session::{Activity, SessionStatus};
-use ff_protocol::workspace::Location;
-use tokio_util::io::ReaderStream;
+use std::io::BufRead;
 
+use ff_client::TerminalPlace;
+use ff_core::handoff::Outgoing;
+use ff_protocol::handoff::{CreateHandoff, Direction};
+use ff_protocol::workspace::{Location, RunScriptStatus, Workspace, WorkspaceStatus};
+use ff_protocol::{ErrorCode, Problem};
+
+use crate::cli::SendWorkspace;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::fault::{Point, reach};
 use crate::find::Known;
 use crate::moving::Move;
+use crate::moving::transfer::upload;
+use crate::output::interactive;
 use crate::progress::bytes;
 use crate::session::host::Host;
-use futures_util::StreamExt;
+use crate::view::WorkspaceView;
 
-/// Moves a workspace from this machine to the user's VM.
-pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
+/// Moves a workspace from this machine to the user's VM, or all of them.
+pub async fn run(context: &Context, args: &SendWorkspace) -> anyhow::Result<()> {
+    let Some(text) = args.workspace.as_deref().filter(|_| !args.all) else {
+        return all(context, args).await;
+    };
+    let view = one(context, text, args).await?;
+    context.out.result(&view, || view.text())
+}
+
+/// One after the other; what cannot move stays, and is told.
+async fn all(context: &Context, args: &SendWorkspace) -> anyhow::Result<()> {
+    let owner = context.core().await?.owner().clone();
+    let workspaces = context.store().await?.workspaces().await?;
+    let here = |it: &Workspace| it.owner == owner && it.status == WorkspaceStatus::Ready;
+    let (mut views, mut stayed) = (Vec::new(), Vec::new());
+    for workspace in workspaces.into_iter().filter(here) {
+        context.out.say(format!("workspace {}:", workspace.name));
+        match one(context, workspace.id.as_str(), args).await {
+            Ok(view) => views.push(view),
+            Err(error) if context.stop().is_cancelled() => return Err(error),
+            Err(error) => {
+                context.out.say(format!("note: it stays: {error:#}"));
+                stayed.push(workspace.name);
+            }
+        }
+    }
+    context.out.result(&views, || {
+        let lines: Vec<_> = views.iter().map(|view| view.text()).collect();
+        lines.join("\n\n")
+    })?;
+    if stayed.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "{} workspace(s) stay here: {}",
+        stayed.len(),
+        stayed.join(", ")
+    );
+    Err(Failure::new(Exit::Refused, text)
+        .next("ff workspace list")
+        .into())
+}
+
+async fn one(context: &Context, text: &str, args: &SendWorkspace) -> anyhow::Result<WorkspaceView> {
     let moving = Move::begin(context, text, "send").await?;
+    if args.abort {
+        return moving.abort().await;
+    }
     if moving.known.location() == Location::Cloud {
         let text = format!("workspace {} is in the cloud already", moving.known.name());
         return Err(Failure::new(Exit::Refused, text)
             .next(format!("ff workspace show {}", moving.known.id))
             .into());
     }
+    ends_here(context, &moving.known, args.yes).await?;
     let step = context.progress.step("check the workspace");
-    end_served(context, &moving.known).await?;
-    let outgoing = match moving.core.handoff_begin_send(&moving.known.id).await {
+    let begun = moving
+        .core
+        .handoff_mark_send(&moving.known.id, args.interrupt)
+        .await;
+    let outgoing = match begun {
         Ok(outgoing) => outgoing,
         Err(error) => return Err(moving.not_begun(error.into()).await),
     };
+    rest(&moving).await?;
     step.done();
     for warning in &outgoing.warnings {
         context.out.say(format!("note: {warning}"));
     }
     let id = &outgoing.handoff_id;
     moving.carry(id, transfer(&moving, &outgoing)).await?;
-    let view = moving.view().await?;
-    context.out.result(&view, || view.text())
+    moving.view().await
 }
 
-/// Sessions that idle in the `ff serve` of this machine end there, in order; one that works is
-/// found by the check that follows.
-async fn end_served(context: &Context, known: &Known) -> anyhow::Result<()> {
-    let host = Host::of(context, known).await?;
-    if host.is_here() {
+/// Tells what a move ends in the workspace, and asks where somebody can answer.
+async fn ends_here(context: &Context, known: &Known, yes: bool) -> anyhow::Result<()> {
+    let mut ends = Vec::new();
+    if let Host::Engine(engine, _) = Host::of_this_machine(context).await? {
+        let place = TerminalPlace::Workspace(known.id.clone());
+        let open = engine.terminals(&place).await?;
+        let open = open.into_iter().filter(|it| it.exit_code.is_none());
+        ends.extend(open.map(|it| format!("terminal {}", it.name)));
+    }
+    let runs = |it: &Workspace| it.run_script.status != RunScriptStatus::Idle;
+    if known.local.as_ref().is_some_and(runs) {
+        ends.push("the run script".into());
+    }
+    if ends.is_empty() {
         return Ok(());
     }
-    for session in host.sessions(&known.id).await? {
-        if session.status == SessionStatus::Running && session.activity == Activity::Idle {
-            host.stop(&known.id, &session.id).await?;
-        }
+    let ends = ends.join(", ");
+    context.out.say(format!("note: the move ends {ends}"));
+    if yes || !interactive() {
+        return Ok(());
     }
-    Ok(())
+    context.out.say("Go on? [y/N]");
+    let mut line = String::new();
+    match std::io::stdin().lock().read_line(&mut line) {
+        Ok(1..) if matches!(line.trim(), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::new(Exit::Refused, "nothing was moved").into()),
+    }
+}
+
+/// What runs in the workspace ends, now that nothing begins any more: first in the `ff serve` of
+/// this machine, in order, then whatever a process that is gone has left.
+async fn rest(moving: &Move<'_>) -> anyhow::Result<()> {
+    let id = &moving.known.id;
+    if let Host::Engine(engine, _) = Host::of_this_machine(moving.context).await? {
+        engine.rest(id).await?;
+    }
+    Ok(moving.core.workspace_rest(id).await?)
 }
 
 /// Everything before the commit.
@@ -71,8 +148,10 @@ async fn transfer(moving: &Move<'_>, outgoing: &Outgoing) -> anyhow::Result<()> 
         epoch: outgoing.epoch,
         plan: Some(outgoing.plan.clone()),
         have: Vec::new(),
+        interrupt: false,
     };
     let handoff = moving.client().create_handoff(&create).await?;
+    moving.keep_open();
     step.done();
 
     let step = progress.step("pack");
@@ -81,6 +160,7 @@ async fn transfer(moving: &Move<'_>, outgoing: &Outgoing) -> anyhow::Result<()> 
     step.done_with(format!("{} files, {}", manifest.parts.len(), bytes(size)));
 
     upload(moving, &manifest).await?;
+    reach(Point::Carried);
 
     let step = progress.step("restore in the VM and compare");
     let restored = moving.client().restore(id, &manifest).await?;
@@ -89,23 +169,6 @@ async fn transfer(moving: &Move<'_>, outgoing: &Outgoing) -> anyhow::Result<()> 
         return Err(Problem::new(ErrorCode::Corrupted, detail).into());
     }
     moving.core.handoff_unchanged(id).await?;
-    step.done();
-    Ok(())
-}
-
-async fn upload(moving: &Move<'_>, manifest: &Manifest) -> anyhow::Result<()> {
-    let id = &manifest.handoff_id;
-    let step = moving.context.progress.step("send");
-    for part in &manifest.parts {
-        step.update(format!("{} ({})", part.name, bytes(part.size)));
-        let path = moving.core.handoff_part(id, &part.sha256).await?;
-        let file = tokio::fs::File::open(&path).await?;
-        let pieces = ReaderStream::new(file).map(|piece| piece.map_err(Into::into));
-        moving
-            .client()
-            .put_part(id, &part.sha256, part.size, Box::pin(pieces))
-            .await?;
-    }
     step.done();
     Ok(())
 }

@@ -15,12 +15,15 @@ use uuid::Uuid;
 
 use crate::cli::ServeArgs;
 use crate::context::Context;
+use crate::moving::contact;
 use crate::output::fields;
 use crate::serving::Serving;
 use crate::serving::gate::{self, Gate};
 
 /// Open requests get this long at the end.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
+/// Between two comparisons of who owns workspaces.
+const CONTACT: Duration = Duration::from_secs(60);
 
 #[derive(Serialize)]
 struct Shown {
@@ -72,6 +75,7 @@ pub async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<()> {
     })?;
     tokio::select! {
         () = context.stop().cancelled() => {}
+        () = keep_contact(context) => {}
         ended = &mut server => return ended.context("the server died")?.context("the server failed"),
     }
     context.out.say("stopping");
@@ -84,6 +88,22 @@ pub async fn run(context: &Context, args: &ServeArgs) -> anyhow::Result<()> {
             server.abort();
             Ok(())
         }
+    }
+}
+
+/// Whatever acts here on a workspace that another side owns by now ends soon after.
+async fn keep_contact(context: &Context) {
+    loop {
+        match context.cloud_if_connected() {
+            Ok(Some(cloud)) => {
+                if let Err(error) = contact::compare(context, &cloud).await {
+                    tracing::warn!(?error, "who owns workspaces is not compared");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(?error, "the cloud cannot be found"),
+        }
+        tokio::time::sleep(CONTACT).await;
     }
 }
 

@@ -36,7 +36,11 @@ pub async fn run(context: &Context, text: &str) -> anyhow::Result<()> {
             None
         }
     };
-    let workspace = WorkspaceView::of(&known);
+    let kept = match context.store().await?.retained(&known.id).await? {
+        Some(_) => context.core().await?.kept(&known.id).await?,
+        None => None,
+    };
+    let workspace = WorkspaceView::of(&known).with_kept(kept);
     let told = match held {
         // Who does not tell of the one does not tell of the other.
         None => None,

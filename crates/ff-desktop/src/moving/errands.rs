@@ -8,6 +8,7 @@ use ff_protocol::{ErrorCode, HandoffId};
 
 use super::notes::Notes;
 use crate::context::Connection;
+use crate::fault::{Point, reach};
 
 /// Tells the server what it has still to hear of ended hand-offs. What it answers settles one,
 /// silence leaves it for later; other servers' are left alone.
@@ -21,17 +22,18 @@ pub async fn run(core: &Core, cloud: &Connection, notes: &Notes) -> anyhow::Resu
             continue;
         };
         if note.cloud == cloud.settings {
-            tell(&cloud.client, notes, &id, committed).await?;
+            tell(core, &cloud.client, notes, &id, committed).await?;
         }
     }
     Ok(())
 }
 
-/// Tells the server how one hand-off ended.
+/// Tells the server how one hand-off ended. From its answer on, the copy that stayed here may age.
 ///
 /// # Errors
-/// The note cannot be removed.
+/// The note cannot be removed, or the records cannot be written.
 pub async fn tell(
+    core: &Core,
     client: &CloudClient,
     notes: &Notes,
     id: &HandoffId,
@@ -44,10 +46,13 @@ pub async fn tell(
     match told {
         Err(error) if may_succeed_later(&error) => {
             tracing::debug!(%error, handoff = %id, "the server was not told how it ended");
-            Ok(())
+            return Ok(());
         }
-        _ => notes.remove(id),
+        Ok(()) if committed => core.handoff_finalized(id).await?,
+        _ => {}
     }
+    reach(Point::Told);
+    notes.remove(id)
 }
 
 /// Takes the note of a hand-off away that has ended here and of which the server knows.

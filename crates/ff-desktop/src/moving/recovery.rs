@@ -6,9 +6,11 @@ use ff_protocol::handoff::{Direction, HandoffState};
 use ff_protocol::{ErrorCode, HandoffId, WorkspaceId};
 
 use crate::context::{Connection, Context};
+use crate::fault::{Point, reach};
 use crate::locks;
-use crate::moving::notes::Notes;
-use crate::moving::{binding, errands};
+use crate::moving::notes::{Commit, Notes};
+use crate::moving::{binding, contact, errands};
+use crate::output::Output;
 
 /// Where an unfinished hand-off stands after the server was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +35,18 @@ pub async fn recover(context: &Context, only: Option<&WorkspaceId>) -> anyhow::R
     };
     let store = context.store().await?;
     let notes = Notes::in_dir(context.data_dir());
-    if store.unfinished_handoffs().await?.is_empty() && notes.all()?.is_empty() {
-        return Ok(());
+    if !store.unfinished_handoffs().await?.is_empty() || !notes.all()?.is_empty() {
+        settle(context, &cloud, &notes, only).await?;
     }
+    contact::compare(context, &cloud).await
+}
+
+async fn settle(
+    context: &Context,
+    cloud: &Connection,
+    notes: &Notes,
+    only: Option<&WorkspaceId>,
+) -> anyhow::Result<()> {
     // Another `ff` runs a session: then it has to wait.
     let Ok(core) = context.core().await else {
         return Ok(());
@@ -51,7 +62,7 @@ pub async fn recover(context: &Context, only: Option<&WorkspaceId>) -> anyhow::R
             Direction::Send => "ff send",
             Direction::Pull => "ff pull",
         };
-        match standing(core, &cloud, &notes, &handoff).await {
+        match standing(core, cloud, notes, &handoff, context.out).await {
             Ok(Standing::Open) => context.out.say(format!(
                 "note: the move of workspace {workspace} was cut; `{command} {workspace}` continues it"
             )),
@@ -61,7 +72,7 @@ pub async fn recover(context: &Context, only: Option<&WorkspaceId>) -> anyhow::R
             )),
         }
     }
-    errands::run(core, &cloud, &notes).await
+    errands::run(core, cloud, notes).await
 }
 
 /// Asks the server about one hand-off and follows its word. Only the one that it was begun with
@@ -74,6 +85,7 @@ pub async fn standing(
     cloud: &Connection,
     notes: &Notes,
     id: &HandoffId,
+    out: Output,
 ) -> anyhow::Result<Standing> {
     if let Some(note) = notes.get(id)?
         && note.cloud != cloud.settings
@@ -94,6 +106,16 @@ pub async fn standing(
             HandoffState::Transferring | HandoffState::Restored => Ok(Standing::Open),
         },
         Err(error) if is_unknown(&error) => {
+            let note = notes.get(id)?;
+            if note.is_some_and(|note| note.commit == Commit::MaybeAsked) {
+                // Its database may be a backup from before the commit.
+                contact::find_out(core, cloud, id, out).await?;
+                let record = core.store().handoff(id).await?;
+                if record.is_some_and(|record| record.committed == Some(true)) {
+                    notes.remove(id)?;
+                    return Ok(Standing::Committed);
+                }
+            }
             core.handoff_finish(id, false).await?;
             notes.remove(id)?;
             Ok(Standing::Ended)
@@ -113,7 +135,8 @@ pub async fn converge(
     id: &HandoffId,
 ) -> anyhow::Result<()> {
     core.handoff_finish(id, true).await?;
-    errands::tell(&cloud.client, notes, id, true).await
+    reach(Point::Converged);
+    errands::tell(core, &cloud.client, notes, id, true).await
 }
 
 /// Whether the server says that it has no such hand-off.

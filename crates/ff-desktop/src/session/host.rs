@@ -42,6 +42,13 @@ impl<'a> Host<'a> {
         match &owner {
             Owner::Cloud if known.is_missing() => Err(known.missing().into()),
             Owner::Cloud => Self::of_cloud(context),
+            Owner::Contested => {
+                let text = format!("two sides say that they own workspace {}", known.name());
+                Err(Failure::new(Exit::Refused, text)
+                    .hint("decide on the machine whose copy is to go on")
+                    .next(format!("ff workspace reclaim {}", known.id))
+                    .into())
+            }
             Owner::Desktop(id) if *id == me => Self::of_this_machine(context).await,
             Owner::Desktop(_) => {
                 let text = format!("workspace {} is on another machine ({owner})", known.name());

@@ -14,5 +14,8 @@ pub(super) async fn finish(
     Json(body): Json<Finish>,
 ) -> Result<StatusCode, ApiError> {
     engine.core().handoff_finish(&id, body.committed).await?;
+    if body.finalized {
+        engine.core().handoff_finalized(&id).await?;
+    }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,16 +8,18 @@ use ff_protocol::handoff::Part;
 use futures_util::TryStreamExt;
 use tokio_util::io::StreamReader;
 
-use crate::extract::Path;
+use super::From;
+use crate::extract::{Path, Query};
 use crate::{ApiError, Engine};
 
 pub(super) async fn put_part(
     State(engine): State<Engine>,
     Path((id, sha256)): Path<(HandoffId, String)>,
+    Query(from): Query<From>,
     body: Body,
 ) -> Result<StatusCode, ApiError> {
     let stream = body.into_data_stream().map_err(std::io::Error::other);
-    // The manifest that comes last says the true name and size of each part.
+    // The offer says the true name and size of each part.
     let part = Part {
         name: sha256.clone(),
         sha256,
@@ -25,7 +27,7 @@ pub(super) async fn put_part(
     };
     engine
         .core()
-        .handoff_put_part(&id, &part, StreamReader::new(stream))
+        .handoff_put_part_from(&id, &part, from.offset, StreamReader::new(stream))
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

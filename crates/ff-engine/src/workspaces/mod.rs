@@ -7,6 +7,7 @@ mod dismiss;
 mod init;
 mod list;
 mod rename;
+mod rest;
 mod retry;
 mod run_logs;
 mod run_start;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Router<Engine> {
             get(show::show).patch(rename::rename).delete(delete::delete),
         )
         .route("/api/workspaces/{workspace}/init", get(init::init))
+        .route("/api/workspaces/{workspace}/rest", post(rest::rest))
         .route("/api/workspaces/{workspace}/retry", post(retry::retry))
         .route(
             "/api/workspaces/{workspace}/dismiss",

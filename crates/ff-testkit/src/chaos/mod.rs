@@ -77,6 +77,10 @@ impl Report {
     /// Adds what a world's servers noted.
     fn count(&mut self, log: &str) {
         for line in log.lines() {
+            // Those of hand-offs have a suite of their own.
+            if line.contains(" handoff.") {
+                continue;
+            }
             match line.split_once(' ') {
                 Some(("has", point)) => drop(self.points.entry(point.to_owned()).or_default()),
                 Some(("hit", point)) => self.points.entry(point.to_owned()).or_default().hits += 1,

@@ -22,8 +22,17 @@ use crate::config::AgentSettings;
 const LOG_LIMIT: u64 = 10 << 20;
 
 /// What an agent sees of the server's environment: nothing that could be a secret.
-const PASSED_ON: [&str; 9] = [
-    "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TZ", "SHELL", "USER", "LOGNAME",
+const PASSED_ON: [&str; 10] = [
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "TERM",
+    "TZ",
+    "SHELL",
+    "USER",
+    "LOGNAME",
+    "FF_CRASH_TICKET",
 ];
 
 /// A VM's process as far as this server is its parent.

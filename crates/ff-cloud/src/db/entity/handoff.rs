@@ -68,6 +68,10 @@ pub struct Model {
     pub new_workspace: bool,
     /// Whether the VM's agent has heard how it ended, or never can.
     pub agent_told: bool,
+    /// Size of the bundle, once it is known.
+    pub bytes_total: Option<i64>,
+    /// How much of it has passed.
+    pub bytes_done: i64,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
 }

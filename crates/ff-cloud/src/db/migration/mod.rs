@@ -11,6 +11,7 @@ use crate::{Error, Result};
 mod m0001_first_tables;
 mod m0002_agent_told;
 mod m0003_sleep_and_pool;
+mod m0004_progress;
 
 /// All migrations in their order.
 pub struct Migrator;
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_first_tables::Migration),
             Box::new(m0002_agent_told::Migration),
             Box::new(m0003_sleep_and_pool::Migration),
+            Box::new(m0004_progress::Migration),
         ]
     }
 }

@@ -6,7 +6,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use ff_protocol::{ErrorCode, HandoffId};
 use futures_util::StreamExt;
 
-use crate::http::{DevUser, Failure, Path};
+use super::From;
+use crate::http::{DevUser, Failure, Path, Query};
 use crate::{App, Error, Result};
 
 /// Streams a part into the VM.
@@ -14,6 +15,7 @@ pub async fn put_part(
     State(app): State<App>,
     user: DevUser,
     Path((id, sha256)): Path<(HandoffId, String)>,
+    Query(from): Query<From>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Failure> {
@@ -22,7 +24,13 @@ pub async fn put_part(
         .into_data_stream()
         .map(|chunk| chunk.map_err(axum::Error::into_inner));
     app.handoffs
-        .put_part(&id, user.0.as_ref(), &sha256, size, Box::pin(body))
+        .put_part(
+            &id,
+            user.0.as_ref(),
+            &sha256,
+            (from.offset, size),
+            Box::pin(body),
+        )
         .await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::db::entity::handoff::{Model, State};
 use crate::db::entity::workspace;
 use crate::db::workspaces;
+use crate::services::workspace::contested;
 use crate::services::workspace::metadata::EMPTY;
 use crate::{Error, Result, clock};
 
@@ -40,6 +41,9 @@ pub(super) fn check_owner(workspace: &workspace::Model, ask: &CreateHandoff) -> 
     let refuse = |detail: String| Err(Error::refused(ErrorCode::NotOwner, detail));
     let desktop = Owner::Desktop(ask.desktop_id.clone()).to_string();
     let cloud = Owner::Cloud.to_string();
+    if workspace.owner == Owner::Contested.to_string() {
+        return Err(contested(id));
+    }
     match ask.direction {
         Direction::Send if workspace.owner == cloud => {
             refuse(format!("workspace `{id}` is already in the cloud"))
@@ -88,6 +92,8 @@ pub(super) fn new_row(
         request_digest: digest.to_owned(),
         new_workspace: false,
         agent_told: false,
+        bytes_total: None,
+        bytes_done: 0,
         created_at: now,
         updated_at: now,
     })

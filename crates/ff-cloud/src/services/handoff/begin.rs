@@ -12,6 +12,7 @@ use crate::agent::failure;
 use crate::clock;
 use crate::db::entity::handoff::{Model, State};
 use crate::db::{handoffs, vms, workspaces};
+use crate::fault::{self, Point};
 use crate::services::workspace::parse;
 use crate::{Error, Result};
 
@@ -21,7 +22,7 @@ const STALE: TimeDelta = TimeDelta::minutes(15);
 /// How entering a hand-off went.
 enum Entered {
     /// It is in.
-    Yes(Model),
+    Yes(Box<Model>),
     /// Another hand-off has the workspace.
     Busy(HandoffId),
     /// Someone entered the same thing at the same time.
@@ -46,7 +47,10 @@ impl HandoffService {
             }
             let vm = self.vm_of(user).await?;
             match self.enter(user, &vm, ask, &digest).await? {
-                Entered::Yes(row) => return Ok((self.first(row, ask).await?, true)),
+                Entered::Yes(row) => {
+                    fault::point(Point::HandoffEntered);
+                    return Ok((self.first(*row, ask).await?, true));
+                }
                 Entered::Busy(other) => self.make_way(&other, ask).await?,
                 Entered::Raced => {}
             }
@@ -112,15 +116,19 @@ impl HandoffService {
                     to: Owner::Desktop(ask.desktop_id.clone()),
                     epoch: ask.epoch,
                     have: ask.have.clone(),
+                    interrupt: ask.interrupt,
                 };
                 let manifest = agent.export(&ask.id, &export).await.map_err(failure)?;
                 transfer::belongs(row, &manifest).map_err(|why| {
                     Error::refused(ErrorCode::Corrupted, format!("the VM's bundle: {why}"))
                 })?;
+                let total = manifest.parts.iter().map(|part| part.size).sum();
+                handoffs::set_size(self.db.write(), &row.id, (0, total)).await?;
                 handoff.manifest = Some(Box::new(manifest));
             }
         }
         handoffs::touch(self.db.write(), &row.id).await?;
+        fault::point(Point::HandoffPrepared);
         Ok(handoff)
     }
 
@@ -174,7 +182,7 @@ impl HandoffService {
         }
         handoffs::insert(&tx, &row).await?;
         tx.commit().await?;
-        Ok(Entered::Yes(row))
+        Ok(Entered::Yes(Box::new(row)))
     }
 
     /// Puts away the hand-off that has the workspace, if that is right: a desktop does one at a

@@ -11,7 +11,7 @@ mod sweep;
 mod transfer;
 
 use ff_client::AgentClient;
-use ff_protocol::handoff::{Direction, Handoff, HandoffState};
+use ff_protocol::handoff::{Direction, Handoff, HandoffState, Progress};
 use ff_protocol::{ErrorCode, HandoffId, UserId};
 
 use crate::agent::AgentLink;
@@ -104,6 +104,10 @@ fn shown(row: &Model) -> Result<Handoff> {
         epoch: row.epoch.unsigned_abs(),
         have: Vec::new(),
         manifest: None,
+        progress: row.bytes_total.map(|total| Progress {
+            done: row.bytes_done.unsigned_abs(),
+            total: total.unsigned_abs(),
+        }),
         created_at: row.created_at,
         updated_at: row.updated_at,
     })

@@ -11,6 +11,7 @@ use crate::agent::failure;
 use crate::db::entity::handoff::Model;
 use crate::db::{handoffs, vms, workspaces};
 use crate::error::chain;
+use crate::fault::{self, Point};
 use crate::{Error, Result};
 
 /// Longest wait for an agent that is told an outcome in passing.
@@ -24,10 +25,20 @@ impl HandoffService {
     /// `conflict` when the hand-off is not that far, was given up, or lost the workspace or VM.
     pub async fn commit(&self, id: &HandoffId, user: Option<&UserId>) -> Result<Handoff> {
         let (row, verdict) = self.row_for(id, user, Act::Commit).await?;
+        if verdict == Verdict::Go && Direction::from(row.direction) == Direction::Pull {
+            // A send is checked by its desktop. What changed since is not in the bundle.
+            let agent = self.agent(&row).await?;
+            agent.check(id).await.map_err(failure)?;
+        }
+        if verdict == Verdict::Go {
+            fault::point(Point::HandoffChecked);
+        }
         if verdict == Verdict::Go && self.swap(&row).await? {
+            fault::point(Point::HandoffCommitted);
             tracing::info!(handoff = %id, workspace = %row.workspace_id, owner = %row.to_owner,
                 epoch = row.epoch, "committed");
             self.tell_quietly(&row, true).await;
+            fault::point(Point::HandoffTold);
         }
         // Whoever lost a race is judged by what won.
         let row = self.row(id, user).await?;
@@ -75,11 +86,14 @@ impl HandoffService {
             Err(error) if matches!(error.code(), ErrorCode::Gone | ErrorCode::NotFound) => {}
             Err(error) => return Err(error),
         }
+        fault::point(Point::HandoffConverged);
         let tx = self.db.write().begin().await?;
         let from = ready_for(row, Act::Finalize);
         handoffs::advance(&tx, &row.id, &from, HandoffState::Finalized).await?;
         workspaces::release(&tx, row).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        fault::point(Point::HandoffClosed);
+        Ok(())
     }
 
     /// Gives a hand-off up; nothing has moved. The same call again has no further effect.
@@ -110,16 +124,20 @@ impl HandoffService {
             false => {}
         }
         tx.commit().await?;
+        if given_up {
+            fault::point(Point::HandoffGivenUp);
+        }
         Ok(given_up)
     }
 
     async fn tell(&self, row: &Model) -> Result<()> {
         let agent = self.agent(row).await?;
         let id = super::parse(row.id.clone())?;
-        agent
-            .finish(&id, Finish { committed: true })
-            .await
-            .map_err(failure)
+        let converged = Finish {
+            committed: true,
+            finalized: true,
+        };
+        agent.finish(&id, converged).await.map_err(failure)
     }
 
     /// Tells the agent the outcome if its VM runs; says whether it need not be told again. A
@@ -128,10 +146,11 @@ impl HandoffService {
         let telling = async {
             let agent = self.running_agent(row).await?;
             let id = super::parse(row.id.clone())?;
-            agent
-                .finish(&id, Finish { committed })
-                .await
-                .map_err(failure)
+            let outcome = Finish {
+                committed,
+                finalized: false,
+            };
+            agent.finish(&id, outcome).await.map_err(failure)
         };
         let answer = match tokio::time::timeout(PASSING, telling).await {
             Ok(answer) => answer,

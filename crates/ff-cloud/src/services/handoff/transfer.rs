@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use ff_client::ByteStream;
-use ff_protocol::handoff::{BUNDLE_FORMAT, HandoffState, Manifest, Restored, is_sha256};
+use ff_protocol::handoff::{BUNDLE_FORMAT, HandoffState, Manifest, Offered, Restored, is_sha256};
 use ff_protocol::{ErrorCode, HandoffId, UserId};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 
 use super::ask::has_nul;
 use super::{Act, HandoffService, ready_for};
@@ -13,16 +13,40 @@ use crate::agent::failure;
 use crate::db::entity::handoff::Model;
 use crate::db::{handoffs, workspaces};
 use crate::error::chain;
+use crate::fault::{self, Point};
 use crate::services::workspace::metadata::{EMPTY, Metadata};
 use crate::{Error, Result};
 
 /// Most parts of one bundle.
 const PARTS: usize = 10_000;
-/// How often it is noted that a part still streams.
-const STREAMING: Duration = Duration::from_secs(60);
+/// How often it is noted how much of a part has passed.
+const STREAMING: Duration = Duration::from_secs(2);
 
 impl HandoffService {
-    /// Streams one part into the VM, `size` bytes.
+    /// Has the VM check what is to come, before it comes, and tells what has come of it.
+    ///
+    /// # Errors
+    /// `conflict` unless it is a send under way; `invalid` for a manifest of something else; what
+    /// the agent refuses, such as `too_large`.
+    pub async fn offer(
+        &self,
+        id: &HandoffId,
+        user: Option<&UserId>,
+        manifest: &Manifest,
+    ) -> Result<Offered> {
+        let (row, _) = self.row_for(id, user, Act::PutPart).await?;
+        belongs(&row, manifest)
+            .map_err(|why| Error::refused(ErrorCode::Invalid, format!("the manifest: {why}")))?;
+        let agent = self.agent(&row).await?;
+        let offered = agent.offer(id, manifest).await.map_err(failure)?;
+        let total = manifest.parts.iter().map(|part| part.size).sum();
+        let done = manifest.parts.iter().map(|part| offered.of(part)).sum();
+        handoffs::set_size(self.db.write(), &row.id, (done, total)).await?;
+        fault::point(Point::HandoffOffered);
+        Ok(offered)
+    }
+
+    /// Streams one part into the VM from `offset` on, `size` bytes.
     ///
     /// # Errors
     /// `conflict` unless it is a send under way; what the agent refuses.
@@ -31,7 +55,7 @@ impl HandoffService {
         id: &HandoffId,
         user: Option<&UserId>,
         sha256: &str,
-        size: u64,
+        (offset, size): (u64, u64),
         body: ByteStream,
     ) -> Result<()> {
         check_sha256(sha256)?;
@@ -39,13 +63,14 @@ impl HandoffService {
         let agent = self.agent(&row).await?;
         handoffs::touch(self.db.write(), &row.id).await?;
         agent
-            .put_part(id, sha256, size, self.streaming(&row, body))
+            .put_part(id, sha256, (offset, size), self.streaming(&row, body))
             .await
             .map_err(failure)?;
-        Ok(handoffs::touch(self.db.write(), &row.id).await?)
+        fault::point(Point::HandoffPassed);
+        Ok(())
     }
 
-    /// Streams one part out of the VM.
+    /// Streams one part out of the VM from `offset` on.
     ///
     /// # Errors
     /// `conflict` unless it is a pull under way; what the agent refuses.
@@ -54,22 +79,23 @@ impl HandoffService {
         id: &HandoffId,
         user: Option<&UserId>,
         sha256: &str,
+        offset: u64,
     ) -> Result<ByteStream> {
         check_sha256(sha256)?;
         let (row, _) = self.row_for(id, user, Act::GetPart).await?;
         let agent = self.agent(&row).await?;
         handoffs::touch(self.db.write(), &row.id).await?;
-        let body = agent.get_part(id, sha256).await.map_err(failure)?;
+        let body = agent.get_part(id, sha256, offset).await.map_err(failure)?;
         Ok(self.streaming(&row, body))
     }
 
-    /// The pieces of a part, whose hand-off is not taken for abandoned while they pass.
+    /// The pieces of a part, whose bytes are noted as they pass.
     fn streaming(&self, row: &Model, body: ByteStream) -> ByteStream {
         let (db, id) = (self.db.clone(), row.id.clone());
-        noting(body, STREAMING, move || {
+        noting(body, STREAMING, move |bytes| {
             let (db, id) = (db.clone(), id.clone());
             async move {
-                if let Err(error) = handoffs::touch(db.write(), &id).await {
+                if let Err(error) = handoffs::add_done(db.write(), &id, bytes).await {
                     tracing::warn!(handoff = %id, error = %chain(&error), "not noted as streaming");
                 }
             }
@@ -100,6 +126,7 @@ impl HandoffService {
             )
             .hint("send again"));
         }
+        fault::point(Point::HandoffRestored);
         let from = ready_for(&row, Act::Restore);
         let write = self.db.write();
         if !handoffs::advance(write, &row.id, &from, HandoffState::Restored).await? {
@@ -110,6 +137,7 @@ impl HandoffService {
         }
         let metadata = Metadata::of(&manifest.workspace).text()?;
         workspaces::show(write, &row, told(manifest, &metadata)).await?;
+        fault::point(Point::HandoffNoted);
         Ok(restored)
     }
 }
@@ -177,52 +205,59 @@ fn check_sha256(text: &str) -> Result<()> {
     }
 }
 
-/// The pieces of a body; `note` is called with the first one and then at most once in `every`,
-/// and each piece waits for it.
-fn noting<F>(body: ByteStream, every: Duration, note: impl Fn() -> F + Send + 'static) -> ByteStream
+/// The pieces of a body; `note` is called with the bytes that have passed, with the first piece,
+/// then at most once in `every`, and at the end; each piece waits for it.
+fn noting<F>(
+    body: ByteStream,
+    every: Duration,
+    note: impl Fn(u64) -> F + Send + 'static,
+) -> ByteStream
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut last: Option<Instant> = None;
-    Box::pin(body.then(move |piece| {
-        let due = last.is_none_or(|last| last.elapsed() >= every);
-        if due {
-            last = Some(Instant::now());
-        }
-        let noted = due.then(&note);
-        async move {
-            if let Some(noted) = noted {
-                noted.await;
+    let state = (body, note, None::<Instant>, 0u64);
+    Box::pin(stream::unfold(
+        state,
+        move |(mut body, note, last, mut passed)| async move {
+            let piece = body.next().await;
+            if let Some(Ok(bytes)) = &piece {
+                passed += bytes.len() as u64;
             }
-            piece
-        }
-    }))
+            let due = piece.is_none() || last.is_none_or(|last| last.elapsed() >= every);
+            let last = match due {
+                true => {
+                    note(std::mem::take(&mut passed)).await;
+                    Some(Instant::now())
+                }
+                false => last,
+            };
+            piece.map(|piece| (piece, (body, note, last, passed)))
+        },
+    ))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-
-    use futures_util::stream;
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
     #[tokio::test]
-    async fn pieces_are_noted_at_most_once_in_so_long() {
-        for (every, expected) in [(Duration::ZERO, 3), (Duration::from_secs(3600), 1)] {
-            let notes = Arc::new(AtomicUsize::default());
-            let counted = notes.clone();
-            let pieces = ["a", "b", "c"].map(|piece| Ok(piece.into()));
-            let body = noting(Box::pin(stream::iter(pieces)), every, move || {
-                let counted = counted.clone();
-                async move {
-                    counted.fetch_add(1, SeqCst);
-                }
+    async fn pieces_are_noted_at_most_once_in_so_long_and_at_the_end() {
+        for (every, expected) in [
+            (Duration::ZERO, vec![1, 2, 3, 0]),
+            (Duration::from_secs(3600), vec![1, 5]),
+        ] {
+            let notes = Arc::new(Mutex::new(Vec::new()));
+            let noted = notes.clone();
+            let pieces = ["a", "bb", "ccc"].map(|piece| Ok(piece.into()));
+            let body = noting(Box::pin(stream::iter(pieces)), every, move |bytes| {
+                let noted = noted.clone();
+                async move { noted.lock().unwrap().push(bytes) }
             });
             let passed: Vec<_> = body.map(Result::unwrap).collect().await;
-            assert_eq!(passed, ["a", "b", "c"]);
-            assert_eq!(notes.load(SeqCst), expected);
+            assert_eq!(passed, ["a", "bb", "ccc"]);
+            assert_eq!(*notes.lock().unwrap(), expected);
         }
     }
 }

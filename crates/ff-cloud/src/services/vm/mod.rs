@@ -14,6 +14,7 @@ use tracing::Instrument;
 
 use self::drivers::Drivers;
 use self::live::Live;
+use self::newcomers::Newcomers;
 use self::pool::PoolState;
 use self::standing::Watchers;
 use self::upgrade::Images;
@@ -39,6 +40,7 @@ mod leases;
 mod limits;
 mod live;
 mod mend;
+mod newcomers;
 mod pool;
 mod reconcile;
 mod restart;
@@ -94,6 +96,7 @@ struct Inner {
     drivers: Drivers,
     watchers: Watchers,
     live: Live,
+    newcomers: Newcomers,
     pool: PoolState,
     images: Images,
     /// Asks for a pass of the reconciler.
@@ -124,6 +127,7 @@ impl VmService {
             drivers: Drivers::new(),
             watchers: Watchers::default(),
             live: Live::default(),
+            newcomers: Newcomers::default(),
             pool: PoolState::default(),
             images: Images::default(),
             kick: Notify::new(),

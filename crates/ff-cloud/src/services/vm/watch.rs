@@ -87,6 +87,9 @@ impl VmService {
             if health.vm_id != *id {
                 break;
             }
+            if !heard {
+                self.0.newcomers.enter(id);
+            }
             heard = true;
             if let Err(error) = Box::pin(self.note(id, start, health)).await {
                 tracing::warn!(error = %error::chain(&error), "a report was not noted");

@@ -100,7 +100,11 @@ impl WorkspaceService {
         purpose: Purpose,
     ) -> Result<Route> {
         let row = self.row(id, user).await?;
-        if owner(&row)? != Owner::Cloud {
+        let owner = owner(&row)?;
+        if owner == Owner::Contested {
+            return Err(contested(id));
+        }
+        if owner != Owner::Cloud {
             return Err(Error::refused(
                 ErrorCode::NotOwner,
                 format!("workspace `{id}` is on a desktop"),
@@ -167,6 +171,13 @@ impl WorkspaceService {
         };
         found.ok_or_else(|| Error::not_found("workspace", id))
     }
+}
+
+/// Two sides say that they own a workspace.
+pub(crate) fn contested(id: &WorkspaceId) -> Error {
+    let detail = format!("two sides say that they own workspace `{id}`");
+    Error::refused(ErrorCode::Contested, detail)
+        .hint("decide with `ff workspace reclaim`, on the machine whose copy is to go on")
 }
 
 /// The owner in a row.

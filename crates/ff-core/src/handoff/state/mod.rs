@@ -62,6 +62,20 @@ impl Checkout<'_> {
     pub(super) async fn park(&self) -> Result<()> {
         operation::park(&self.git.git_dir(self.dir).await?)
     }
+
+    /// Puts it where git finds it again, now about `branch`; returns whether that is being rebased.
+    pub(super) async fn unpark(&self, branch: &str) -> Result<bool> {
+        operation::unpark(&self.git.git_dir(self.dir).await?, branch)
+    }
+
+    /// The branch that it is on, or that is being rebased in it.
+    pub(super) async fn branch(&self) -> Result<Option<String>> {
+        if let Some(branch) = self.git.current_branch(self.dir).await? {
+            return Ok(Some(branch));
+        }
+        let git_dir = self.git.git_dir(self.dir).await?;
+        Ok(operation::rebased_branch(&operation::read_all(&git_dir)?))
+    }
 }
 
 /// `state.json`.

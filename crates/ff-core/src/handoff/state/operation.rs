@@ -1,7 +1,7 @@
 //! A merge, cherry-pick, revert or rebase that is half-way: git's own files about it.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ff_protocol::ErrorCode;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,8 @@ const SINGLE: [&str; 10] = [
     "REVERT_HEAD",
     "SQUASH_MSG",
 ];
+/// Names the branch that is being rebased.
+const HEAD_NAME: &str = "rebase-merge/head-name";
 const DIRS: [&str; 2] = ["rebase-merge", "sequencer"];
 /// In these directories (sequencer.c, builtin/rebase.c).
 const IN_DIRS: [&str; 39] = [
@@ -71,6 +73,7 @@ const IN_DIRS: [&str; 39] = [
     "todo",
     "verbose",
 ];
+
 /// A file of git's own, by its path in git's directory of the worktree.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct GitFile {
@@ -83,8 +86,7 @@ pub(super) struct GitFile {
 /// # Errors
 /// `conflict` with what is half-way and cannot move.
 pub(super) fn read(git_dir: &Path) -> Result<Vec<GitFile>> {
-    let parked = git_dir.join(PARKED);
-    let from = if parked.is_dir() { &parked } else { git_dir };
+    let from = &place(git_dir);
     for (mark, name, ends) in [
         ("rebase-apply", "`git am` or `git rebase --apply`", "abort"),
         ("BISECT_LOG", "`git bisect`", "reset"),
@@ -99,6 +101,19 @@ pub(super) fn read(git_dir: &Path) -> Result<Vec<GitFile>> {
     let files = read_from(from)?;
     check(&files).map_err(|why| stays(&why, "abort"))?;
     Ok(files)
+}
+
+fn place(git_dir: &Path) -> PathBuf {
+    let parked = git_dir.join(PARKED);
+    match parked.is_dir() {
+        true => parked,
+        false => git_dir.to_owned(),
+    }
+}
+
+/// Reads the files as [`read`], whether or not they could move.
+pub(super) fn read_all(git_dir: &Path) -> Result<Vec<GitFile>> {
+    read_from(&place(git_dir))
 }
 
 fn stays(why: &str, ends: &str) -> Error {
@@ -205,7 +220,7 @@ fn check_steps(text: &str) -> std::result::Result<(), String> {
 pub(super) fn rebased_branch(files: &[GitFile]) -> Option<String> {
     let file = files
         .iter()
-        .find(|file| file.name == "rebase-merge/head-name")?;
+        .find(|file| file.name == HEAD_NAME)?;
     let text = String::from_utf8_lossy(&file.content.0).trim().to_owned();
     text.strip_prefix("refs/heads/").map(str::to_owned)
 }
@@ -269,6 +284,20 @@ pub(in crate::handoff) fn park(git_dir: &Path) -> Result<()> {
     }
     DIRS.iter()
         .try_for_each(|name| remove_dir(&git_dir.join(name)))
+}
+
+/// Puts them where git finds them again, now about `branch`. Returns whether it is being rebased.
+pub(in crate::handoff) fn unpark(git_dir: &Path, branch: &str) -> Result<bool> {
+    let parked = git_dir.join(PARKED);
+    if parked.is_dir() {
+        let mut files = read_from(&parked)?;
+        for file in files.iter_mut().filter(|file| file.name == HEAD_NAME) {
+            file.content = Name(format!("refs/heads/{branch}\n").into_bytes());
+        }
+        write(git_dir, &files)?;
+        remove_dir(&parked)?;
+    }
+    Ok(git_dir.join(HEAD_NAME).is_file())
 }
 
 fn remove_file(path: &Path) -> Result<()> {

@@ -37,9 +37,7 @@ impl Checkout<'_> {
     /// `conflict` for what cannot move, naming it; `too_large` beyond the limits.
     pub(in crate::handoff) async fn survey(&self) -> Result<Survey> {
         let scan = self.scan().await?;
-        let current = self.git.current_branch(self.dir).await?;
-        let branch = current.or_else(|| operation::rebased_branch(&scan.operation));
-        let branch = branch.ok_or_else(|| {
+        let branch = self.branch().await?.ok_or_else(|| {
             let detail = format!("{} is on no branch", shown(self.dir));
             refused(detail, "check out its branch first")
         })?;

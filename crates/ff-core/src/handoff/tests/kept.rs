@@ -7,6 +7,7 @@ use ff_protocol::handoff::Export;
 use ff_protocol::workspace::Owner;
 
 use super::world::{World, git, pull_up_to_restore};
+use crate::error::Error;
 
 #[tokio::test]
 async fn a_pull_does_not_overwrite_another_branch_of_the_desktop() {
@@ -159,6 +160,7 @@ async fn an_abort_that_the_vm_missed_does_not_lock_the_workspace() {
         to,
         epoch: 2,
         have: incoming.have,
+        interrupt: false,
     };
     world
         .vm

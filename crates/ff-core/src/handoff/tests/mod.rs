@@ -1,6 +1,9 @@
+mod conversation;
 mod hostile;
 mod hostile_state;
 mod kept;
+mod owners;
+mod parts;
 mod refused;
 mod states;
 mod whole;

@@ -16,7 +16,7 @@ async fn what_cannot_move_stays_and_is_named() {
     let error = world
         .desktop
         .core
-        .handoff_begin_send(&world.workspace.id)
+        .handoff_begin_send(&world.workspace.id, false)
         .await
         .unwrap_err();
     assert_eq!(error.code(), ErrorCode::Conflict);
@@ -37,7 +37,7 @@ async fn a_failed_clone_leaves_nothing_in_the_vm() {
     let out = world
         .desktop
         .core
-        .handoff_begin_send(&world.workspace.id)
+        .handoff_begin_send(&world.workspace.id, false)
         .await
         .unwrap();
     let mut receive = Receive {
@@ -184,6 +184,7 @@ async fn edits_in_the_copy_that_stayed_are_not_lost_by_a_pull() {
         to,
         epoch: 2,
         have: incoming.have,
+        interrupt: false,
     };
     let manifest = world
         .vm
@@ -230,7 +231,7 @@ async fn a_workspace_in_the_cloud_cannot_be_sent_again() {
     let error = world
         .desktop
         .core
-        .handoff_begin_send(&world.workspace.id)
+        .handoff_begin_send(&world.workspace.id, false)
         .await
         .unwrap_err();
     assert_eq!(error.code(), ErrorCode::NotOwner);

@@ -39,6 +39,7 @@ pub(super) async fn pull_up_to_restore(world: &World, epoch: u64) -> Result<Hand
         to,
         epoch,
         have: incoming.have,
+        interrupt: false,
     };
     let manifest = world
         .vm
@@ -152,7 +153,7 @@ impl World {
         let out = self
             .desktop
             .core
-            .handoff_begin_send(&self.workspace.id)
+            .handoff_begin_send(&self.workspace.id, false)
             .await
             .unwrap();
         let receive = Receive {

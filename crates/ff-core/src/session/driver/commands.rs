@@ -1,6 +1,6 @@
 //! Commands to a session, with and without a process.
 
-use ff_protocol::session::{EntryKind, TurnOutcome};
+use ff_protocol::session::{EntryKind, Stopped, TurnOutcome};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -35,6 +35,13 @@ impl Driver {
             Command::Stop { close, reply } => {
                 let stopped = self.stop_without_process(close).await;
                 drop(reply.send(stopped.map(|()| self.stopped())));
+            }
+            Command::Leave { reply } => {
+                let stopped = Stopped {
+                    session: self.session.clone(),
+                    taken_back: Vec::new(),
+                };
+                drop(reply.send(Ok(stopped)));
             }
             Command::Configure { change, reply } => {
                 let configured = self.configure_row(&change).await;
@@ -71,6 +78,10 @@ impl Driver {
                 }
                 self.until_process_ends.push(reply);
                 self.begin_stop(cli);
+            }
+            Command::Leave { reply } => {
+                self.until_process_ends.push(reply);
+                self.begin_leave(cli);
             }
             Command::Configure { change, reply } => self.configure(cli, change, reply).await,
             Command::Answer { answer, reply } => {

@@ -23,12 +23,22 @@ impl Driver {
         if self.ending == Some(Ending::Stop) {
             return;
         }
-        // What waits when the engine stops waits for the next one; behind a turn that is cut, for
-        // the user, as after a crash.
-        match self.stop.is_cancelled() {
-            true => self.session.held |= self.turn.is_running() && !self.queue.is_empty(),
-            false => self.drop_queue(),
+        // What waits when the engine stops waits for the next one.
+        if self.stop.is_cancelled() {
+            return self.begin_leave(cli);
         }
+        self.drop_queue();
+        self.ending = Some(Ending::Stop);
+        self.interrupt(cli, Cut::Interrupt);
+    }
+
+    /// As [`Self::begin_stop`], but what waits goes on waiting; behind a turn that is cut, for the
+    /// user, as after a crash.
+    pub(super) fn begin_leave(&mut self, cli: &Cli) {
+        if self.ending == Some(Ending::Stop) {
+            return;
+        }
+        self.session.held |= self.turn.is_running() && !self.queue.is_empty();
         self.ending = Some(Ending::Stop);
         self.interrupt(cli, Cut::Interrupt);
     }

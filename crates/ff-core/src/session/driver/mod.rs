@@ -84,6 +84,11 @@ pub(super) enum Command {
         /// Gets the session as it is then, and what was taken back.
         reply: Reply<Stopped>,
     },
+    /// As [`Command::Stop`], but messages that wait go on waiting: the workspace leaves.
+    Leave {
+        /// Gets the session as it is then.
+        reply: Reply<Stopped>,
+    },
     /// Change settings; answered once the CLI, if it runs, has taken them.
     Configure {
         /// What changes.

@@ -7,6 +7,7 @@ pub mod meta;
 pub mod project;
 pub mod project_tracker;
 pub mod request;
+pub mod retained;
 pub mod session;
 pub mod session_origin;
 pub mod terminal_session;

@@ -7,6 +7,7 @@ mod m0004_imported;
 mod m0005_workspace_list;
 mod m0006_login_required;
 mod m0007_run_outputs;
+mod m0008_retained;
 
 use sea_orm_migration::prelude::*;
 
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_workspace_list::Migration),
             Box::new(m0006_login_required::Migration),
             Box::new(m0007_run_outputs::Migration),
+            Box::new(m0008_retained::Migration),
         ]
     }
 }

@@ -110,7 +110,7 @@ async fn it_ends_before_a_hand_off_and_none_starts_during_one() {
     let url = "https://github.com/octo/demo.git";
     w.git(&w.repo, &["remote", "add", "origin", url]);
     w.core.run_script_start(&made.id).await.unwrap();
-    w.core.handoff_begin_send(&made.id).await.unwrap();
+    w.core.handoff_begin_send(&made.id, false).await.unwrap();
     assert_eq!(scripts_left(&made.id), 0);
     assert_eq!(w.row(&made.id).await.run_script.status, Idle);
     let error = w.core.run_script_start(&made.id).await.unwrap_err();
