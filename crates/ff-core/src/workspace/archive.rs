@@ -33,7 +33,7 @@ impl Core {
             return Err(Error::refused(ErrorCode::Conflict, detail)
                 .hint("`ff workspace delete WORKSPACE` removes it from the list"));
         }
-        let hold = self.held(&workspace, "put away")?;
+        let hold = self.held(&workspace, "put away").await?;
         let core = self.clone();
         // To its end, also when whoever asked goes away.
         self.to_its_end(async move {
@@ -113,7 +113,7 @@ impl Core {
             self.lives().give_up(id).await;
         }
         let workspace = self.workspace(id).await?;
-        let hold = self.held(&workspace, "deleted")?;
+        let hold = self.held(&workspace, "deleted").await?;
         if matches!(workspace.status, Archiving | Provisioning) {
             let detail = format!("workspace {} is busy in another process", workspace.name);
             return Err(Error::refused(ErrorCode::Conflict, detail).hint("try again in a moment"));
@@ -134,7 +134,7 @@ impl Core {
                 .hint("delete it with `ff workspace delete WORKSPACE`"));
         }
         ensure_resting(&workspace)?;
-        let hold = self.held(&workspace, "forgotten")?;
+        let hold = self.held(&workspace, "forgotten").await?;
         self.remove_all_of(hold, workspace).await
     }
 
@@ -201,8 +201,9 @@ impl Core {
         }
     }
 
-    fn held(&self, workspace: &Workspace, doing: &'static str) -> Result<Hold> {
-        self.lives().hold(&workspace.id, doing).ok_or_else(|| {
+    pub(super) async fn held(&self, workspace: &Workspace, doing: &'static str) -> Result<Hold> {
+        let hold = self.lives().hold_soon(&workspace.id, doing).await;
+        hold.ok_or_else(|| {
             let detail = format!("workspace {} is busy", workspace.name);
             Error::refused(ErrorCode::Conflict, detail).hint("try again in a moment")
         })

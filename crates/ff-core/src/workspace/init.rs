@@ -74,10 +74,7 @@ impl Core {
             (Ready, true) if warned => {}
             _ => return Err(nothing_to_retry(&workspace)),
         }
-        let Some(hold) = self.lives().hold(id, "made") else {
-            let detail = format!("workspace {} is busy", workspace.name);
-            return Err(Error::refused(ErrorCode::Conflict, detail).hint("try again in a moment"));
-        };
+        let hold = self.held(&workspace, "made").await?;
         let whole = match (workspace.status, has_worktree) {
             (Ready, true) => Whole::Scripts,
             _ => Whole::All,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ff_protocol::agent::{Cause, CauseKind};
 use ff_protocol::{Timestamp, WorkspaceId};
@@ -13,6 +14,8 @@ use crate::clock;
 
 /// Workspaces that are made at once; others wait.
 const AT_ONCE: usize = 4;
+/// Longest wait for somebody here to let go of a workspace.
+const LETS_GO: Duration = Duration::from_secs(2);
 
 /// What is just being made or put away here. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -83,6 +86,20 @@ impl Lives {
             id: id.clone(),
             cancel,
         })
+    }
+
+    /// Takes the right, also from somebody here who is about to let go of it: what a workspace
+    /// comes to rest in is written, and seen, a moment before.
+    pub(super) async fn hold_soon(&self, id: &WorkspaceId, doing: &'static str) -> Option<Hold> {
+        let taken = async {
+            loop {
+                if let Some(hold) = self.hold(id, doing) {
+                    return hold;
+                }
+                self.free(id).await;
+            }
+        };
+        tokio::time::timeout(LETS_GO, taken).await.ok()
     }
 
     /// Whether somebody here has it.
