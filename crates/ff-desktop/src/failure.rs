@@ -201,7 +201,6 @@ pub fn exit_of(code: ErrorCode) -> Exit {
         | C::HandoffActive
         | C::TurnActive
         | C::RatchetActive
-        | C::DirtyTree
         | C::GitIndexLocked
         | C::LoginRequired
         | C::BranchMissing
@@ -255,7 +254,6 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::NotOwner | C::Conflict => format!("ff workspace show {workspace}"),
         C::Contested => format!("ff workspace reclaim {workspace}"),
         C::TurnActive | C::RatchetActive => format!("ff session list {workspace}"),
-        C::DirtyTree => format!("commit or stash the changes, then: {again}"),
         C::LoginRequired if is("ff pr") => "gh auth login".into(),
         C::LoginRequired if is("ff workspace new") && !again.contains(" --cloud") => {
             "gh auth login".into()

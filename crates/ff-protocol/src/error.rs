@@ -54,8 +54,6 @@ codes! {
     TurnActive = "turn_active", 409;
     /// A session of the ratchet works on the workspace, so it cannot move.
     RatchetActive = "ratchet_active", 409;
-    /// The working tree has changes that are not committed.
-    DirtyTree = "dirty_tree", 409;
     /// Another git holds the lock on the index of the worktree.
     GitIndexLocked = "git_index_locked", 409;
     /// The VM has to log in to the git host first.

@@ -249,8 +249,8 @@ impl Git {
             .await
     }
 
-    /// Deletes all refs below a prefix.
-    pub(crate) async fn delete_refs_below(&self, repo: &Path, prefix: &str) -> Result<()> {
+    /// Deletes a ref, or all below a name.
+    pub(crate) async fn delete_refs(&self, repo: &Path, prefix: &str) -> Result<()> {
         let list = ["for-each-ref", "--format=delete %(refname)", prefix];
         let refs = self.command(repo).args(list).bytes().await?;
         if refs.is_empty() {

@@ -70,9 +70,7 @@ async fn a_bundle_carries_what_the_other_side_lacks_and_no_more() {
         git.commit(&other, "refs/ff/incoming/x/0").await.unwrap(),
         Some(second.clone())
     );
-    git.delete_refs_below(&other, "refs/ff/incoming/x")
-        .await
-        .unwrap();
+    git.delete_refs(&other, "refs/ff/incoming/x").await.unwrap();
     let refs = git.command(&other).args(["for-each-ref", "refs/ff"]);
     assert_eq!(refs.text().await.unwrap(), "");
     let none = home.path().join("none");

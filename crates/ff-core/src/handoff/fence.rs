@@ -185,7 +185,7 @@ impl Core {
         }
         self.store().set_worktree(id, &utf8(&dir)?).await?;
         self.store().forget_retained(id).await?;
-        self.git().delete_ref(repo, &retained_ref(id)).await
+        self.git().delete_refs(repo, &retained_ref(id)).await
     }
 
     /// Whether a branch can be pointed to what is checked out in a directory without losing what

@@ -138,10 +138,10 @@ impl Core {
         let count = entries.len() as u64;
         let items = self.read_conversation(&spool, manifest, count).await?;
         self.git()
-            .delete_refs_below(repo, &incoming_ref(&record.id))
+            .delete_refs(repo, &incoming_ref(&record.id))
             .await?;
         self.git()
-            .delete_ref(repo, &retained_ref(&record.workspace_id))
+            .delete_refs(repo, &retained_ref(&record.workspace_id))
             .await?;
         reach(Point::RefsGone);
         let said = (&*manifest.sessions, &*entries, &*items);
@@ -161,9 +161,7 @@ impl Core {
             return Ok(());
         };
         let repo = Path::new(&project.repo_path);
-        self.git()
-            .delete_refs_below(repo, &incoming_ref(id))
-            .await?;
+        self.git().delete_refs(repo, &incoming_ref(id)).await?;
         if store.workspace(workspace).await?.is_none() {
             let dir = worktree_path(&project, workspace);
             self.git().remove_worktree(repo, &dir).await?;

@@ -124,7 +124,7 @@ impl Core {
             }
             self.git().remove_worktree(repo, &dir).await?;
         }
-        self.git().delete_ref(repo, &private).await?;
+        self.git().delete_refs(repo, &private).await?;
         self.store().forget_retained(&workspace.id).await
     }
 
@@ -175,7 +175,7 @@ impl Core {
             ..Workspace::new(project.id.clone(), name, self.owner().clone(), clock::now())
         };
         self.store().enter_restored(id, &restored).await?;
-        self.git().delete_ref(repo, &retained_ref(id)).await?;
+        self.git().delete_refs(repo, &retained_ref(id)).await?;
         Ok(restored)
     }
 }

@@ -49,6 +49,8 @@ pub async fn run(context: &Context, args: &DeleteArgs) -> anyhow::Result<()> {
 async fn is_held(context: &Context, known: &Known) -> anyhow::Result<bool> {
     Ok(match known.owner().0 {
         Owner::Cloud => known.cloud.is_some(),
+        // Both may have it, until a person decides.
+        Owner::Contested => true,
         Owner::Desktop(id) => {
             id == context.store().await?.installation_id().await? && known.local.is_some()
         }

@@ -79,6 +79,7 @@ async fn told(context: &Context, known: &Known) -> Option<Told> {
     let asked = match known.location() {
         Location::Desktop => reason(context, known).await.map(Told::Here),
         Location::Cloud => now(context, known).await.map(Told::ByItsSide),
+        Location::Conflict => return None,
     };
     match asked {
         Ok(told) => Some(told),

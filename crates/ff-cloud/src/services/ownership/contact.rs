@@ -17,6 +17,7 @@ use super::judge::{Verdict, judge};
 use crate::agent::failure;
 use crate::db::{handoffs, vms, workspaces};
 use crate::error::chain;
+use crate::services::workspace::metadata::EMPTY;
 use crate::services::workspace::{owner, parse};
 use crate::{Error, Result};
 
@@ -252,6 +253,7 @@ impl OwnershipService {
                 name: &name,
                 project_name: &project,
                 branch_name: &branch,
+                metadata: EMPTY,
             },
             owner: &Owner::Cloud,
             epoch,

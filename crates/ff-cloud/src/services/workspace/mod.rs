@@ -207,7 +207,7 @@ fn shown(row: &Model) -> Result<CloudWorkspace> {
     // A desktop tells nobody how it goes on.
     let metadata = match owner {
         Owner::Cloud => metadata::Metadata::in_row(row),
-        Owner::Desktop(_) => metadata::Metadata::default(),
+        Owner::Desktop(_) | Owner::Contested => metadata::Metadata::default(),
     };
     Ok(CloudWorkspace {
         id: parse(row.id.clone())?,

@@ -218,9 +218,7 @@ fn check_steps(text: &str) -> std::result::Result<(), String> {
 
 /// The branch that is being rebased.
 pub(super) fn rebased_branch(files: &[GitFile]) -> Option<String> {
-    let file = files
-        .iter()
-        .find(|file| file.name == HEAD_NAME)?;
+    let file = files.iter().find(|file| file.name == HEAD_NAME)?;
     let text = String::from_utf8_lossy(&file.content.0).trim().to_owned();
     text.strip_prefix("refs/heads/").map(str::to_owned)
 }

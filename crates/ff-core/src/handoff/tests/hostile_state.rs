@@ -122,7 +122,10 @@ async fn secrets_of_the_repository_stay_and_are_named() {
          echo t0ken-g > .env; echo .env >> .git/info/exclude || echo .env >> $(git rev-parse --git-path info/exclude)",
     )
     .unwrap();
-    let out = world.desktop.core.handoff_begin_send(&world.workspace.id);
+    let out = world
+        .desktop
+        .core
+        .handoff_begin_send(&world.workspace.id, false);
     let out = out.await.unwrap();
     let notes = out.warnings.join("\n");
     for named in [

@@ -7,7 +7,6 @@ use ff_protocol::handoff::Export;
 use ff_protocol::workspace::Owner;
 
 use super::world::{World, git, pull_up_to_restore};
-use crate::error::Error;
 
 #[tokio::test]
 async fn a_pull_does_not_overwrite_another_branch_of_the_desktop() {

@@ -50,7 +50,10 @@ async fn play(story: &Story) -> Vec<String> {
     let here = world.place(&world.desktop).await;
 
     here.run(story.stays.make).unwrap();
-    let begun = world.desktop.core.handoff_begin_send(&world.workspace.id);
+    let begun = world
+        .desktop
+        .core
+        .handoff_begin_send(&world.workspace.id, false);
     let (name, named) = (story.stays.name, story.stays.named);
     match begun.await {
         Err(refusal) if refusal.to_string().contains(named) => {}

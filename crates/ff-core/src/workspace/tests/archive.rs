@@ -144,7 +144,7 @@ async fn what_another_side_owns_is_forgotten_with_the_copy_that_stayed() {
     assert_eq!(error.code(), ErrorCode::Conflict, "it is ours");
     let url = "https://github.com/octo/demo.git";
     w.git(&w.repo, &["remote", "add", "origin", url]);
-    let out = w.core.handoff_begin_send(&made.id).await.unwrap();
+    let out = w.core.handoff_begin_send(&made.id, false).await.unwrap();
     let error = w.core.workspace_forget(&made.id).await.unwrap_err();
     assert_eq!(
         error.code(),

@@ -174,7 +174,7 @@ async fn messages_to_a_workspace_that_failed_wait_for_the_user() {
     assert_eq!(failed.status, WorkspaceStatus::Failed);
     assert!(failed.worktree().is_some(), "it is kept");
     assert_eq!(scripts_left(&id), 0);
-    let error = w.core.handoff_begin_send(&id).await.unwrap_err();
+    let error = w.core.handoff_begin_send(&id, false).await.unwrap_err();
     assert!(error.to_string().contains("is FAILED: only one"), "{error}");
     soon("the message is held", async || {
         w.core.store().sessions(&id).await.unwrap()[0].held
