@@ -5,6 +5,7 @@
 mod continuity;
 mod conversation;
 mod failures;
+mod moving;
 mod pull_requests;
 mod settings;
 #[path = "../support/stage.rs"]
