@@ -81,7 +81,7 @@ for part in "$@"; do
     gh) need_commands gh=gh ;;
     tmux) need_commands tmux=tmux mkfifo=coreutils ;;
     postgres) need_postgres ;;
-    bench) need_nginx ;;
+    bench) need_nginx; need_commands rsync=rsync ;;
     *) die "setup.sh knows docker, lint, nextest, gh, postgres, tmux and bench, not '$part'" ;;
   esac
 done

@@ -21,6 +21,7 @@ mod idle_session;
 mod idle_sockets;
 mod journal;
 mod memory;
+mod moves;
 mod nginx;
 mod pool;
 mod raw_socket;
@@ -87,6 +88,12 @@ pub enum Measurement {
     Echo,
     /// The server's memory per relayed socket at rest.
     IdleSockets,
+    /// A large workspace sent and pulled.
+    LargeMove,
+    /// A small workspace sent.
+    SmallSend,
+    /// Memory in a hand-off of two gigabytes.
+    MoveMemory,
 }
 
 impl Measurement {
@@ -111,6 +118,9 @@ impl Measurement {
             Self::Relay => "relay",
             Self::Echo => "echo",
             Self::IdleSockets => "idle-sockets",
+            Self::LargeMove => "large-move",
+            Self::SmallSend => "small-send",
+            Self::MoveMemory => "move-memory",
         }
     }
 
@@ -134,6 +144,9 @@ impl Measurement {
             Self::Relay => relay::run(bench).await,
             Self::Echo => echo::run(bench).await,
             Self::IdleSockets => idle_sockets::run(bench).await,
+            Self::LargeMove => moves::large(bench).await,
+            Self::SmallSend => moves::small(bench).await,
+            Self::MoveMemory => moves::memory(bench).await,
         }
     }
 }

@@ -1,0 +1,167 @@
+//! A repository of 200 MB with a thousand dirty files: sent and pulled, beside a `git clone` from the
+//! same git host and an `rsync` of the dirty files, without ssh.
+
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Result;
+
+use super::desktop::{Desktop, listened};
+use crate::bench::Bench;
+use crate::bench::clock::{millis, pair, timed};
+use crate::bench::report::{Goal, Row, Unit};
+
+/// Files of 100 kB that do not get smaller, and small ones.
+const CONTENT: &str = "
+mkdir large small
+for n in $(seq 40); do
+    mkdir large/$n small/$n
+    head -c 5000000 /dev/urandom | split -b 100000 -a 3 - large/$n/f
+    head -c 200000 /dev/urandom | base64 | split -b 5000 -a 3 - small/$n/f
+done";
+/// A thousand: half of them changed, half of them new.
+const DIRTY: &str = "
+ls small/*/* | head -500 | while read -r f; do echo 'a line more' >> \"$f\"; done
+mkdir -p fresh
+head -c 2500000 /dev/urandom | split -b 5000 -a 3 - fresh/f
+git status --porcelain -uall | cut -c4- > ../dirty
+test $(wc -l < ../dirty) = 1000";
+
+pub(in crate::bench) async fn run(bench: &Bench) -> Result<Vec<Row>> {
+    let mut desktop = Desktop::new(bench).await?;
+    let first = desktop.world.home().join("first");
+    std::fs::create_dir(&first)?;
+    let bare = desktop.bare("large").await?;
+    desktop
+        .sh_in(
+            &first,
+            &format!(
+                "git init -q --initial-branch=main; {CONTENT}
+                 git add -A; git commit -qm Begin; git push -q {} main",
+                bare.display()
+            ),
+        )
+        .await?;
+    let size = desktop
+        .sh_in(&bare, "du -sb --apparent-size . | cut -f1")
+        .await?;
+    let size = size.trim().parse::<f64>()? / 1e6;
+    let (mut sends, mut clones, mut pulls, mut returns) = (vec![], vec![], vec![], vec![]);
+    for n in 0..bench.settings.samples(7, 2) {
+        let one = One::new(bench, &desktop, &bare, n).await?;
+        let send = async || {
+            sends.push(one.ff("send").await?);
+            anyhow::Ok(())
+        };
+        let there = async || {
+            clones.push(one.reference_there().await?);
+            anyhow::Ok(())
+        };
+        pair(n, send, there).await?;
+        let pull = async || {
+            pulls.push(one.ff("pull").await?);
+            anyhow::Ok(())
+        };
+        let here = async || {
+            returns.push(one.reference_here().await?);
+            anyhow::Ok(())
+        };
+        // The VM's copy is what the reference brings, so it comes first in every second pair only.
+        pair(n, pull, here).await?;
+        one.remove().await?;
+        bench.progress("large moves", n + 1);
+    }
+    desktop.world.stop_server().await?;
+    let note = format!("the bare repository has {size:.0} MB; the VM has no clone before");
+    let send = Row::new("send, 200 MB, 1,000 dirty files", Unit::Millis, sends);
+    let send = send.map(|row| row.against(&clones).goal(Goal::Ratio(1.2)).note(note));
+    let clone = Row::new("  git clone + rsync there", Unit::Millis, clones);
+    let pull = Row::new("pull of the same", Unit::Millis, pulls);
+    let note = "the desktop has the commits and its old copy";
+    let pull = pull.map(|row| row.against(&returns).goal(Goal::Ratio(1.2)).note(note));
+    let back = Row::new("  git clone + rsync here", Unit::Millis, returns);
+    Ok([send, clone, pull, back].into_iter().flatten().collect())
+}
+
+/// A repository of its own at the git host, with a workspace.
+struct One<'a> {
+    bench: &'a Bench,
+    desktop: &'a Desktop,
+    name: String,
+    id: String,
+    dir: std::path::PathBuf,
+    list: std::path::PathBuf,
+}
+
+impl<'a> One<'a> {
+    async fn new(bench: &'a Bench, desktop: &'a Desktop, bare: &Path, n: usize) -> Result<Self> {
+        let name = format!("large-{n}");
+        let own = desktop.bare(&name).await?;
+        let repo = desktop.world.home().join("src").join(&name);
+        let (bare, own, at) = (bare.display(), own.display(), repo.display());
+        desktop
+            .sh(&format!(
+                "rm -rf {own}/objects; cp -al {bare}/objects {own}/objects; cp -r {bare}/refs/. {own}/refs/
+                 [ ! -e {bare}/packed-refs ] || cp {bare}/packed-refs {own}/
+                 git clone -q {own} {at}; cd {at}; git remote set-url origin https://github.com/octo/{name}.git"
+            ))
+            .await?;
+        let (id, dir) = desktop.workspace(&repo, &name).await?;
+        desktop.sh_in(&dir, DIRTY).await?;
+        let list = dir.with_file_name("dirty");
+        Ok(Self {
+            bench,
+            desktop,
+            name,
+            id,
+            dir,
+            list,
+        })
+    }
+
+    async fn ff(&self, verb: &str) -> Result<f64> {
+        let command = self.desktop.ff(self.bench, [verb, &self.id]);
+        let begun = Instant::now();
+        listened(command, |_| ()).await?;
+        Ok(millis(begun.elapsed()))
+    }
+
+    /// In the VM: the time of the clone, by the VM's clock, and that of the copy.
+    async fn reference_there(&self) -> Result<f64> {
+        let cloned = self.desktop.clone_in_vm(&self.name).await?;
+        let from = match self.dir.is_dir() {
+            true => self.dir.clone(),
+            false => self.desktop.checkout_in_vm(&self.id)?,
+        };
+        let copied = self.copy(&from, &self.desktop.reference_in_vm()).await?;
+        self.desktop.in_vm("rm -rf ~/reference").await?;
+        Ok(cloned + copied)
+    }
+
+    async fn reference_here(&self) -> Result<f64> {
+        let to = self.desktop.world.home().join("reference");
+        let clone = self.desktop.clone_here(&self.name, &to)?;
+        let (cloned, _) = timed(self.desktop.sh(&clone)).await?;
+        let copied = self.copy(&self.dir, &to).await?;
+        self.desktop.sh("rm -rf ~/reference").await?;
+        Ok(cloned + copied)
+    }
+
+    async fn copy(&self, from: &Path, to: &Path) -> Result<f64> {
+        let (list, from, to) = (self.list.display(), from.display(), to.display());
+        let copy = format!("rsync -a --files-from={list} {from}/ {to}/");
+        Ok(timed(self.desktop.sh(&copy)).await?.0)
+    }
+
+    async fn remove(&self) -> Result<()> {
+        let delete = ["workspace", "delete", "--yes", &self.id];
+        self.desktop.world.ff(delete).ok().await?;
+        let name = &self.name;
+        self.desktop
+            .sh(&format!("rm -rf ~/src/{name} {}", self.list.display()))
+            .await?;
+        let clones = "rm -rf ~/factory-factory/repos/* ~/factory-factory/worktrees/*";
+        self.desktop.in_vm(clones).await?;
+        Ok(())
+    }
+}
