@@ -161,7 +161,7 @@ fn incoming_ref(id: &HandoffId) -> String {
 }
 
 /// Name of the private ref that keeps the commit of a workspace that left.
-fn retained_ref(id: &WorkspaceId) -> String {
+pub(crate) fn retained_ref(id: &WorkspaceId) -> String {
     format!("refs/ff/retained/{id}")
 }
 

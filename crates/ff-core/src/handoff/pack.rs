@@ -32,7 +32,6 @@ impl Core {
         let spool = Spool::of(&self.config().data_dir, &record.id);
         spool.remove()?;
         spool.create()?;
-        let branch = self.check_can_leave(&workspace, &dir).await?.branch;
         let checkout = Checkout {
             git: self.git(),
             dir: &dir,
@@ -55,9 +54,9 @@ impl Core {
         }
         check_sizes(&parts)?;
         let git = GitState {
-            upstream: self.git().upstream(&dir, &branch).await?,
+            upstream: self.git().upstream(&dir, &captured.branch).await?,
             head: captured.state.branch_commit.clone(),
-            branch,
+            branch: captured.branch,
         };
         let journal = self.spool_journal(&spool, &workspace.id).await?;
         let conversation = self.spool_conversation(&spool, &workspace.id).await?;

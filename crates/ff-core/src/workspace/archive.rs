@@ -12,6 +12,7 @@ use super::lives::Hold;
 use super::{ensure_ours, ensure_resting, place};
 use crate::core::Core;
 use crate::error::{Error, IoContext, Result};
+use crate::handoff::retained_ref;
 use crate::project::remove_dir;
 use crate::store::Writes;
 
@@ -150,10 +151,25 @@ impl Core {
             {
                 tracing::warn!(workspace = %workspace.id, ?error, "the worktree of a deleted workspace stays");
             }
+            if let Err(error) = core.drop_kept_commit(&workspace).await {
+                tracing::warn!(workspace = %workspace.id, ?error, "the ref of a deleted workspace stays");
+            }
             reach(Point::DeleteRemoved);
             core.store().delete_workspace(&workspace.id).await
         })
         .await
+    }
+
+    /// Removes the ref by which the commit of a workspace that left is kept.
+    async fn drop_kept_commit(&self, workspace: &Workspace) -> Result<()> {
+        let project = self.known_project(&workspace.project_id).await?;
+        let repo = Path::new(&project.repo_path);
+        if !repo.is_dir() {
+            return Ok(());
+        }
+        self.git()
+            .delete_refs(repo, &retained_ref(&workspace.id))
+            .await
     }
 
     /// Ends everything that runs in a workspace.

@@ -17,6 +17,8 @@ pub(super) const DIR_MODE: u32 = 0o755;
 
 /// A working state, captured.
 pub(in crate::handoff) struct Captured {
+    /// The branch it is on, or that is being rebased in it.
+    pub(in crate::handoff) branch: String,
     pub(in crate::handoff) state: State,
     /// The fingerprint of what was captured.
     pub(in crate::handoff) print: String,
@@ -81,6 +83,7 @@ impl Checkout<'_> {
         };
         write_state(&state, state_file)?;
         Ok(Captured {
+            branch,
             state,
             print,
             cargo,

@@ -156,7 +156,9 @@ async fn what_another_side_owns_is_forgotten_with_the_copy_that_stayed() {
     let error = w.core.workspace_delete(&made.id).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::NotOwner);
     assert!(dir(&made).exists());
+    assert_ne!(w.git(&w.repo, &["for-each-ref", "refs/ff"]), "");
     w.core.workspace_forget(&made.id).await.unwrap();
+    assert_eq!(w.git(&w.repo, &["for-each-ref", "refs/ff"]), "");
     assert!(!dir(&made).exists());
     assert!(w.core.workspaces().await.unwrap().is_empty());
     assert!(!w.git(&w.repo, &["rev-parse", "away"]).is_empty());
