@@ -146,3 +146,44 @@ async fn one_whose_cloud_is_gone_for_good_is_forgotten_only_when_asked() {
     std::fs::remove_file(desktop.config_file()).unwrap();
     assert_eq!(listed(&desktop), Vec::<Value>::new());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_comes_to_a_desktop_that_never_had_it_and_goes_on_from_there() {
+    let (first, server) = sent().await;
+    let second = Desktop::new();
+    second.ok(&["cloud", "connect", &server.url, "--user", "test-user"]);
+    let id = listed(&second)[0]["id"].as_str().unwrap().to_owned();
+    let copy = first.path(&format!(
+        "home/factory-factory/worktrees/app/workspace-{id}"
+    ));
+    let run = second.ff(&["pull", "demo"]);
+    run.failed(3, &["is no project of this machine", "--project"]);
+    let bare = first.path("remote.git");
+    let (from, to) = (bare.to_str().unwrap(), second.path("clone"));
+    git(&bare, &["clone", "--quiet", from, to.to_str().unwrap()]);
+    git(&to, &["remote", "set-url", "origin", REMOTE]);
+    second.ok(&["project", "add", to.to_str().unwrap()]);
+    let run = second.ff(&["pull", "demo", "--project", "other"]);
+    run.failed(3, &["there is no project `other`"]);
+
+    let pulled = second.json(&["pull", "demo", "--project", "clone"]);
+    assert_eq!(
+        (&pulled["id"], &pulled["location"]),
+        (&id.as_str().into(), &"DESKTOP".into())
+    );
+    let here = second.worktree("demo");
+    assert_eq!(git(&here, &["branch", "--show-current"]), "demo");
+    let head = git(&here, &["rev-parse", "HEAD"]);
+    assert_eq!(head, git(&copy, &["rev-parse", "HEAD"]));
+    assert_eq!(git(&to, &["for-each-ref", "refs/ff"]), "");
+    let run = first.ff(&["pull", "demo"]);
+    run.failed(4, &["is not in the cloud: desktop:"]);
+
+    std::fs::write(here.join("README.md"), "hello from the second\n").unwrap();
+    second.ok(&["send", "demo"]);
+    first.ok(&["pull", "demo"]);
+    let text = std::fs::read_to_string(copy.join("README.md")).unwrap();
+    assert_eq!(text, "hello from the second\n");
+    let run = second.ff(&["send", "demo"]);
+    run.failed(4, &["desktop:"]);
+}

@@ -124,6 +124,7 @@ impl Core {
         place_transcripts(&spool, manifest, &transcripts).await?;
         reach(Point::Transcribed);
         let workspace = Workspace {
+            project_id: project.id.clone(),
             status: WorkspaceStatus::Ready,
             worktree_path: Some(utf8(&dir)?),
             branch_name: Some(git.branch.clone()),

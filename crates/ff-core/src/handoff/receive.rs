@@ -120,6 +120,30 @@ impl Core {
         })
     }
 
+    /// Checks that a workspace which was never on this desktop can come to a project of it, and
+    /// makes ready for it. An earlier unfinished pull is taken up under its id.
+    ///
+    /// # Errors
+    /// `conflict` when its branch is in use here, or has commits that only this desktop has.
+    pub async fn handoff_begin_first_pull(
+        &self,
+        id: &WorkspaceId,
+        to: &ProjectId,
+        (branch, epoch): (&str, u64),
+    ) -> Result<Incoming> {
+        let project = self.known_project(to).await?;
+        self.check_landing(id, &project, branch, None).await?;
+        let earlier = self.unfinished_of(id, Role::Receiver).await?;
+        let handoff_id = earlier.map_or_else(HandoffId::generate, |record| record.id);
+        self.await_parts(&handoff_id, id, to, epoch + 1).await?;
+        Ok(Incoming {
+            handoff_id,
+            epoch,
+            desktop_id: self.store().installation_id().await?,
+            have: self.git().tips(Path::new(&project.repo_path)).await?,
+        })
+    }
+
     async fn await_parts(
         &self,
         id: &HandoffId,

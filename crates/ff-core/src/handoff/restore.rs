@@ -13,6 +13,7 @@ use super::incoming_ref;
 use super::pack::hashes;
 use super::spool::{JOURNAL, REPO, Spool, TRANSCRIPTS};
 use super::state::{Checkout, FILES, Staging, State};
+use crate::config::Side;
 use crate::core::{Core, private_dir};
 use crate::error::{Error, Result};
 use crate::store::{HandoffRecord, Role};
@@ -43,8 +44,11 @@ impl Core {
     async fn restore(&self, record: &HandoffRecord, manifest: &Manifest) -> Result<Fingerprint> {
         let id = &record.id;
         check_manifest(manifest, id, record.epoch)?;
+        // To which of its projects a workspace comes, a desktop chooses itself.
+        let is_elsewhere =
+            self.config().side == Side::Cloud && manifest.project.id != record.project_id;
         if manifest.workspace.id != record.workspace_id
-            || manifest.project.id != record.project_id
+            || is_elsewhere
             || manifest.to != *self.owner()
         {
             return Err(invalid("it is for another workspace or owner"));

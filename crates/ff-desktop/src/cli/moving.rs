@@ -30,6 +30,9 @@ pub struct PullWorkspace {
     /// Which workspace.
     #[command(flatten)]
     pub workspace: WorkspaceArg,
+    /// Project of this machine that it comes to, when it was never here: slug, name or id
+    #[arg(long)]
+    pub project: Option<String>,
     /// Interrupt turns that run in the VM
     #[arg(long)]
     pub interrupt: bool,

@@ -3,8 +3,10 @@
 use anyhow::Context as _;
 use ff_core::handoff::Incoming;
 use ff_protocol::handoff::{CreateHandoff, Direction};
+use ff_protocol::project::Project;
 use ff_protocol::workspace::Location;
 
+use super::workspace_new;
 use crate::cli::PullWorkspace;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -31,20 +33,21 @@ pub async fn run(context: &Context, args: &PullWorkspace) -> anyhow::Result<()> 
             .next(format!("ff workspace show {}", known.id))
             .into());
     }
-    if known.local.is_none() {
-        let text = format!("workspace {} was never on this machine", known.name());
-        return Err(Failure::new(Exit::Refused, text)
-            .hint("this version pulls a workspace only to a machine it was sent from")
-            .next(format!("ff terminal {}", known.id))
-            .into());
-    }
     if args.keep_both {
         keep(&moving).await?;
     }
     let step = context.progress.step("check the place it comes to");
-    let incoming = match moving.core.handoff_begin_pull(&known.id).await {
+    let begun = match &known.local {
+        Some(_) => moving
+            .core
+            .handoff_begin_pull(&known.id)
+            .await
+            .map_err(Into::into),
+        None => begin_first(&moving, args.project.as_deref()).await,
+    };
+    let incoming = match begun {
         Ok(incoming) => incoming,
-        Err(error) => return Err(moving.not_begun(error.into()).await),
+        Err(error) => return Err(moving.not_begun(error).await),
     };
     step.done();
     let id = &incoming.handoff_id;
@@ -52,6 +55,59 @@ pub async fn run(context: &Context, args: &PullWorkspace) -> anyhow::Result<()> 
     moving.carry(id, work).await?;
     let view = moving.view().await?;
     context.out.result(&view, || view.text())
+}
+
+/// Begins the pull of a workspace that was never on this machine.
+async fn begin_first(moving: &Move<'_>, project: Option<&str>) -> anyhow::Result<Incoming> {
+    let known = &moving.known;
+    let here = moving.context.store().await?.projects().await?;
+    let to = match project {
+        Some(text) => workspace_new::named(text, &here)?,
+        None => project_of(moving, &here).await?,
+    };
+    let branch = known.cloud.as_ref().map_or("", |row| &row.branch_name);
+    let at = (branch, known.owner().1);
+    let begun = moving.core.handoff_begin_first_pull(&known.id, &to.id, at);
+    Ok(begun.await?)
+}
+
+/// The project of this machine that is the same as the workspace's one in the VM: by its id, or
+/// its repository on GitHub.
+async fn project_of<'a>(moving: &Move<'_>, here: &'a [Project]) -> anyhow::Result<&'a Project> {
+    let known = &moving.known;
+    let engine = moving.client().engine();
+    let id = engine.workspace_init(&known.id).await?.workspace.project_id;
+    if let Some(same) = here.iter().find(|project| project.id == id) {
+        return Ok(same);
+    }
+    let there = engine.projects().await?;
+    let repository = |project: &Project| {
+        let (owner, name) = (
+            project.github_owner.as_ref()?,
+            project.github_repo.as_ref()?,
+        );
+        Some(format!("{owner}/{name}").to_lowercase())
+    };
+    let there = there.iter().find(|project| project.id == id);
+    let wanted = there.and_then(repository);
+    let same = here
+        .iter()
+        .find(|it| wanted.is_some() && repository(it) == wanted);
+    if let Some(same) = same {
+        return Ok(same);
+    }
+    let name = known.name();
+    let of = wanted.or_else(|| there.map(|project| project.name.clone()));
+    let of = of.unwrap_or_default();
+    let text =
+        format!("workspace {name} is of the repository {of}, which is no project of this machine");
+    Err(Failure::new(Exit::NotFound, text)
+        .hint(format!(
+            "clone it and run `ff project add PATH`, or name a project: `ff pull {} --project NAME`",
+            known.id
+        ))
+        .next("ff project list")
+        .into())
 }
 
 /// A copy that stayed here and was changed since becomes a workspace of its own.
