@@ -66,7 +66,9 @@ impl Store {
     /// Opens the database file, makes it if it is not there, and brings its tables up to date. It
     /// holds what was said, so only its user can read it, and enter the directory it is in.
     ///
-    /// A write is on disk when its call returns (`synchronous=FULL`).
+    /// A write is on disk when its call returns (`synchronous=FULL`). Outside of a transaction
+    /// none may return rows: SQLite commits a statement when it ends, sqlx ends it once it has the
+    /// row, and passes over what that says, such as that the disk is full.
     ///
     /// # Errors
     /// The file cannot be opened or is no database of ours.
