@@ -30,7 +30,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ff_protocol::DesktopId;
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{self, Connection};
 use sea_orm::{
     ActiveValue::Set, ConnectOptions, Database, DatabaseConnection, EntityTrait,
     sea_query::OnConflict,
@@ -83,6 +84,9 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .sqlx_logging(false)
+            .map_sqlx_sqlite_pool_opts(|pool| {
+                pool.after_release(|connection, _| Box::pin(is_settled(connection)))
+            })
             .map_sqlx_sqlite_opts(|sqlite| {
                 sqlite
                     .journal_mode(SqliteJournalMode::Wal)
@@ -160,6 +164,15 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// Whether a connection is in no transaction, so that it may be used again. When SQLite gives a
+/// transaction up by itself, as on a full disk, sqlx goes on to count it: a later one would be a
+/// part of it and, rolled back, leave all that is written from then on in one that never ends.
+async fn is_settled(connection: &mut SqliteConnection) -> std::result::Result<bool, sqlx::Error> {
+    // What is under way comes to its end first.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Makes the file and its directory, and closes them to others. SQLite gives the files beside it the
