@@ -99,7 +99,7 @@ impl Scene {
             made.with_context(|| format!("{kind:?} cannot be made"))?;
         }
         // More than a connection holds, so that it can be cut in the middle.
-        at(&scene.here).run("head -c 1500000 /dev/urandom > large")?;
+        at(&scene.here).run("head -c 400000 /dev/urandom > large")?;
         scene.converse(world).await?;
         Ok(scene)
     }

@@ -199,12 +199,14 @@ async fn owners(world: &World, scene: &Scene) -> Result<Vec<String>> {
         "SELECT owner || ' ' || epoch || ' ' || COALESCE(handoff_id, '-') FROM workspaces WHERE id = '{}'",
         scene.workspace
     );
-    let mut owners = Vec::new();
-    for database in databases(world) {
-        owners.extend(sqlite_texts(&database, &query).await?);
+    let mut owners: Vec<String> = Vec::new();
+    for (database, name) in databases(world).iter().zip(["server", "desktop", "agent"]) {
+        for said in sqlite_texts(database, &query).await? {
+            if !owners.iter().any(|it| it.starts_with(&said)) {
+                owners.push(format!("{said} says the {name}"));
+            }
+        }
     }
-    owners.sort();
-    owners.dedup();
     Ok(owners)
 }
 
@@ -220,7 +222,7 @@ fn databases(world: &World) -> [PathBuf; 3] {
 pub(super) async fn left(world: &World, scene: &Scene) -> Result<Vec<String>> {
     let mut left = Vec::new();
     let owners = owners(world, scene).await?;
-    if owners.len() != 1 || !owners[0].ends_with(" -") {
+    if owners.len() != 1 || !owners[0].contains(" - says") {
         left.push(format!("owners {owners:?}"));
     }
     let [server, desktop, vm] = databases(world);

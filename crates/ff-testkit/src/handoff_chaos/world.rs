@@ -21,6 +21,8 @@ use crate::journey::process::{Ran, Run, eventually, free_port, tail};
 const UP: Duration = Duration::from_secs(60);
 /// Between two looks at who has died.
 const LOOK: Duration = Duration::from_millis(20);
+/// So many of them between two looks at what has still to be settled.
+const LOOKS: usize = 10;
 /// How long a disk stays full.
 const FULL: Duration = Duration::from_secs(2);
 const USER: &str = "ada";
@@ -144,7 +146,7 @@ impl World {
             .append(true)
             .open(self.path("server.log"))?;
         let mut command = Command::new(self.programs.join("ff-cloud"));
-        for name in ["DATABASE_URL", "FF_CLOUD_DATABASE_URL", "RUST_LOG"] {
+        for name in ["DATABASE_URL", "FF_CLOUD_DATABASE_URL"] {
             command.env_remove(name);
         }
         let child = command
@@ -396,7 +398,11 @@ impl World {
                     let missing = missing?.join("; ");
                     bail!("not settled after {} s: {missing}", within.as_secs())
                 }
-                _ => tokio::time::sleep(LOOK).await,
+                _ => {}
+            }
+            for _ in 0..LOOKS {
+                tokio::time::sleep(LOOK).await;
+                self.look_after().await?;
             }
             // What the user looks at is settled then.
             if asked.elapsed() > every {
