@@ -5,7 +5,8 @@
 //! `FF_CRASH_AT=NAME[:N]` kills the process when it comes to that point for the N-th time;
 //! `FF_CRASH_LOG=FILE` lists the points there are (`has NAME`) and notes each that is reached
 //! (`hit NAME`); `FF_CRASH_TICKET=FILE` names a file with the name of a point: the first process that
-//! comes there takes it away and dies, once.
+//! comes there takes it away and dies, once; after `NAME stop` it notes `stopped PID` in the log, and
+//! stops until it is told to go on.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -147,6 +148,26 @@ struct Plan {
     ticket: Option<PathBuf>,
 }
 
+impl Plan {
+    /// What happens at a point, if the ticket is for it; then it is used up.
+    fn taken(&self, point: Point) -> Option<Signal> {
+        let ticket = self.ticket.as_ref()?;
+        let text = std::fs::read_to_string(ticket).ok()?;
+        let mut words = text.split_whitespace();
+        if words.next() != Some(point.name()) {
+            return None;
+        }
+        std::fs::remove_file(ticket).ok()?;
+        if words.next() != Some("stop") {
+            return Some(Signal::KILL);
+        }
+        if let Some(log) = &self.log {
+            let _ = append(log, &format!("stopped {}\n", std::process::id()));
+        }
+        Some(Signal::STOP)
+    }
+}
+
 static PLAN: OnceLock<Plan> = OnceLock::new();
 
 /// Takes the plan from the environment; points do nothing before. The log begins with all points.
@@ -203,11 +224,8 @@ pub fn point(point: Point) {
         // What cannot be noted is missed by whoever counts.
         let _ = append(path, &format!("hit {}\n", point.name()));
     }
-    if let Some(ticket) = &plan.ticket
-        && std::fs::read_to_string(ticket).is_ok_and(|text| text.trim() == point.name())
-        && std::fs::remove_file(ticket).is_ok()
-    {
-        let _ = kill_process(getpid(), Signal::KILL);
+    if let Some(signal) = plan.taken(point) {
+        let _ = kill_process(getpid(), signal);
     }
     if let Some((at, left)) = &plan.at
         && *at == point

@@ -2,8 +2,9 @@
 //! suite ends whoever comes to one by SIGKILL.
 //!
 //! `FF_CRASH_TICKET=FILE` names a file that holds the name of a point: the first process that comes
-//! there takes the file away and dies, once. `FILE.log` lists the points there are (`has NAME`)
-//! and those that were come to (`hit NAME`). Without the variable they do nothing.
+//! there takes the file away and dies, once; after `NAME stop` it stops, until it is told to go on.
+//! `FILE.log` lists the points there are (`has NAME`), those that were come to (`hit NAME`) and
+//! who has stopped (`stopped PID`). Without the variable they do nothing.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -33,11 +34,22 @@ pub fn list(names: impl IntoIterator<Item = &'static str>) {
 pub fn come_to(name: &'static str) {
     let Some(ticket) = ticket() else { return };
     note(&format!("hit {name}\n"));
-    let meant = std::fs::read_to_string(ticket).is_ok_and(|text| text.trim() == name);
+    let Ok(text) = std::fs::read_to_string(ticket) else {
+        return;
+    };
+    let mut words = text.split_whitespace();
     // Whoever takes it away is the one that dies.
-    if meant && std::fs::remove_file(ticket).is_ok() {
-        let _ = kill_process(getpid(), Signal::KILL);
+    if words.next() != Some(name) || std::fs::remove_file(ticket).is_err() {
+        return;
     }
+    let signal = match words.next() {
+        Some("stop") => {
+            note(&format!("stopped {}\n", std::process::id()));
+            Signal::STOP
+        }
+        _ => Signal::KILL,
+    };
+    let _ = kill_process(getpid(), signal);
 }
 
 fn note(lines: &str) {

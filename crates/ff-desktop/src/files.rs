@@ -25,15 +25,9 @@ pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     private_dir(dir)?;
     let fresh = path.with_extension(format!("json.{}", std::process::id()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&fresh)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&fresh, path)?;
+    // What a process of the same number left there is nobody's any more.
+    let _ = std::fs::remove_file(&fresh);
+    renamed(&fresh, text, path)?;
     File::open(dir)?.sync_all()
 }
 
@@ -61,13 +55,18 @@ pub fn write_chosen(path: &Path, text: &str, replace: bool) -> std::io::Result<(
     }
     let dir = path.parent().unwrap_or(Path::new("."));
     let fresh = dir.join(format!(".ff-{}", uuid::Uuid::now_v7()));
-    let written = write_fresh(&fresh, text, &path);
+    renamed(&fresh, text, &path)?;
+    File::open(dir)?.sync_all()
+}
+
+/// Writes a file beside another and puts it in its place.
+fn renamed(fresh: &Path, text: &str, path: &Path) -> std::io::Result<()> {
+    let written = write_fresh(fresh, text, path);
     if written.is_err() {
         // Nothing of it is left; why it failed is told, not this.
-        let _ = std::fs::remove_file(&fresh);
+        let _ = std::fs::remove_file(fresh);
     }
-    written?;
-    File::open(dir)?.sync_all()
+    written
 }
 
 fn write_fresh(fresh: &Path, text: &str, path: &Path) -> std::io::Result<()> {

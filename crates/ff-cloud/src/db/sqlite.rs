@@ -6,7 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use ff_protocol::ErrorCode;
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{self, Connection};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement,
 };
@@ -94,6 +95,9 @@ async fn connect(file: &Path, connections: u32, foreign_keys: bool) -> Result<Da
         .min_connections(1)
         .acquire_timeout(BUSY_TIMEOUT)
         .sqlx_logging(false)
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(is_settled(connection)))
+        })
         .map_sqlx_sqlite_opts(move |options| {
             options
                 .filename(&file)
@@ -104,4 +108,34 @@ async fn connect(file: &Path, connections: u32, foreign_keys: bool) -> Result<Da
                 .busy_timeout(BUSY_TIMEOUT)
         });
     Ok(Database::connect(options).await?)
+}
+
+/// Whether a connection is in no transaction, so that it may be used again. When SQLite gives a
+/// transaction up by itself, as on a full disk, sqlx goes on to count it: a later one would be a
+/// part of it and, rolled back, leave all that is written from then on in one that never ends.
+async fn is_settled(connection: &mut SqliteConnection) -> std::result::Result<bool, sqlx::Error> {
+    // What is under way comes to its end first.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::TransactionTrait;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn writes_last_after_sqlite_gave_a_transaction_up_by_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open(&dir.path().join("cloud.db")).await.unwrap();
+        let given_up = db.write.begin().await.unwrap();
+        given_up.execute_unprepared("ROLLBACK").await.unwrap();
+        drop(given_up);
+        db.write.begin().await.unwrap().rollback().await.unwrap();
+        let written = "INSERT INTO users (id, created_at) VALUES ('ada', 0)";
+        db.write.execute_unprepared(written).await.unwrap();
+        let found = Statement::from_string(DbBackend::Sqlite, "SELECT id FROM users");
+        assert!(db.read.query_one_raw(found).await.unwrap().is_some());
+    }
 }

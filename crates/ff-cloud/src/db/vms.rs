@@ -37,7 +37,7 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewVm) -> Result<Option<Mode
     let now = clock::now();
     let user = new.user.map(String::from);
     let row = ActiveModel {
-        id: Set(new.id.into()),
+        id: Set(new.id.to_string()),
         user_id: Set(user.clone()),
         live_user_id: Set(user),
         state: Set(State::Provisioning),
@@ -55,8 +55,9 @@ pub async fn insert(db: &impl ConnectionTrait, new: NewVm) -> Result<Option<Mode
         updated_at: Set(now),
         ..Default::default()
     };
-    match Entity::insert(row).exec_with_returning(db).await {
-        Ok(model) => Ok(Some(model)),
+    // SQLite commits when a statement ends, and what that says is lost once a row was returned.
+    match Entity::insert(row).exec_without_returning(db).await {
+        Ok(_) => get(db, &new.id).await,
         Err(error) => match error.sql_err() {
             Some(error) if is_race(&error) => Ok(None),
             _ => Err(error),

@@ -46,7 +46,18 @@ points! {
     Placed = "arrive.placed";
     /// It does, and whoever asked does not.
     Restored = "arrive.restored";
-    /// Ownership has moved; the branch is checked out, and the rows are those of before.
+    /// Ownership has moved; what has to go from the worktree is written down, and is there.
+    Planned = "arrive.planned";
+    /// It is gone, and nothing has come in its place.
+    Cleared = "arrive.cleared";
+    /// One file is in its place, and others are not.
+    MovingIn = "arrive.moving_in";
+    /// All files are in their places, and index and branch are those of before.
+    MovedIn = "arrive.moved_in";
+    /// The branch is checked out, and what was half-way is not half-way here.
+    Pointed = "arrive.pointed";
+    /// The branch is checked out with all of its state, and the rows are those of
+    /// before.
     CheckedOut = "arrive.checked_out";
     /// The CLI's transcripts are in their place.
     Transcribed = "arrive.transcribed";

@@ -8,8 +8,7 @@ use ff_protocol::{HandoffId, ProjectId, WorkspaceId};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::Set,
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    TransactionTrait,
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, TransactionTrait,
     sea_query::{Expr, OnConflict},
 };
 use serde::{Deserialize, Serialize};
@@ -110,16 +109,15 @@ impl Store {
 
     /// Writes down what moves.
     pub async fn set_handoff_manifest(&self, id: &HandoffId, manifest: &Manifest) -> Result<()> {
-        let Some(row) = handoff::Entity::find_by_id(id.as_str())
-            .one(&self.db)
-            .await?
-        else {
-            return Ok(());
-        };
-        let mut row = row.into_active_model();
-        row.manifest = Set(Some(text::json(manifest)?));
-        row.updated_at = Set(clock::now());
-        row.update(&self.db).await?;
+        handoff::Entity::update_many()
+            .col_expr(
+                handoff::Column::Manifest,
+                Expr::value(text::json(manifest)?),
+            )
+            .col_expr(handoff::Column::UpdatedAt, Expr::value(clock::now()))
+            .filter(handoff::Column::Id.eq(id.as_str()))
+            .exec(&self.db)
+            .await?;
         Ok(())
     }
 

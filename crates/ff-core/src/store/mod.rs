@@ -30,7 +30,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ff_protocol::DesktopId;
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{self, Connection};
 use sea_orm::{
     ActiveValue::Set, ConnectOptions, Database, DatabaseConnection, EntityTrait,
     sea_query::OnConflict,
@@ -66,7 +67,9 @@ impl Store {
     /// Opens the database file, makes it if it is not there, and brings its tables up to date. It
     /// holds what was said, so only its user can read it, and enter the directory it is in.
     ///
-    /// A write is on disk when its call returns (`synchronous=FULL`).
+    /// A write is on disk when its call returns (`synchronous=FULL`). Outside of a transaction
+    /// none may return rows: SQLite commits a statement when it ends, sqlx ends it once it has the
+    /// row, and passes over what that says, such as that the disk is full.
     ///
     /// # Errors
     /// The file cannot be opened or is no database of ours.
@@ -81,6 +84,9 @@ impl Store {
             .idle_timeout(None)
             .max_lifetime(None)
             .sqlx_logging(false)
+            .map_sqlx_sqlite_pool_opts(|pool| {
+                pool.after_release(|connection, _| Box::pin(is_settled(connection)))
+            })
             .map_sqlx_sqlite_opts(|sqlite| {
                 sqlite
                     .journal_mode(SqliteJournalMode::Wal)
@@ -158,6 +164,15 @@ impl Store {
             .await?;
         Ok(())
     }
+}
+
+/// Whether a connection is in no transaction, so that it may be used again. When SQLite gives a
+/// transaction up by itself, as on a full disk, sqlx goes on to count it: a later one would be a
+/// part of it and, rolled back, leave all that is written from then on in one that never ends.
+async fn is_settled(connection: &mut SqliteConnection) -> std::result::Result<bool, sqlx::Error> {
+    // What is under way comes to its end first.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// Makes the file and its directory, and closes them to others. SQLite gives the files beside it the

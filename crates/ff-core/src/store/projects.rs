@@ -2,9 +2,7 @@
 
 use ff_protocol::ProjectId;
 use ff_protocol::project::{Project, StartupScript};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use super::entity::project;
 use super::{Store, text};
@@ -13,13 +11,17 @@ use crate::error::{Error, Result};
 impl Store {
     /// Adds a project.
     pub async fn insert_project(&self, project: &Project) -> Result<()> {
-        row(project)?.insert(&self.db).await?;
+        project::Entity::insert(row(project)?)
+            .exec_without_returning(&self.db)
+            .await?;
         Ok(())
     }
 
     /// Writes what a user may change of a project.
     pub async fn update_project(&self, project: &Project) -> Result<()> {
-        row(project)?.update(&self.db).await?;
+        project::Entity::update(row(project)?)
+            .exec_without_returning(&self.db)
+            .await?;
         Ok(())
     }
 

@@ -17,7 +17,9 @@ use crate::error::{Error, Result};
 impl Store {
     /// Adds a session.
     pub async fn insert_session(&self, session: &Session) -> Result<()> {
-        row(session)?.insert(&self.db).await?;
+        session::Entity::insert(row(session)?)
+            .exec_without_returning(&self.db)
+            .await?;
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use ff_protocol::workspace::{
 use ff_protocol::{
     ClientId, DesktopId, ErrorCode, HandoffId, ProjectId, RequestId, SessionId, WorkspaceId,
 };
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::json;
 
 use super::*;
@@ -445,4 +445,17 @@ async fn only_its_user_can_read_it_also_where_others_could_before() {
         (mode(&fresh), mode(fresh.parent().unwrap())),
         (0o600, 0o700)
     );
+}
+
+#[tokio::test]
+async fn writes_last_after_sqlite_gave_a_transaction_up_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(&dir).await;
+    let given_up = store.db.begin().await.unwrap();
+    given_up.execute_unprepared("ROLLBACK").await.unwrap();
+    drop(given_up);
+    store.db.begin().await.unwrap().rollback().await.unwrap();
+    store.set_setting("a", "b").await.unwrap();
+    let other = self::store(&dir).await;
+    assert_eq!(other.setting("a").await.unwrap().as_deref(), Some("b"));
 }

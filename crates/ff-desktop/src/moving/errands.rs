@@ -22,6 +22,8 @@ pub async fn run(core: &Core, cloud: &Connection, notes: &Notes) -> anyhow::Resu
             continue;
         };
         if note.cloud == cloud.settings {
+            // A crash may have come before what was spooled was gone.
+            core.handoff_finish(&id, committed).await?;
             tell(core, &cloud.client, notes, &id, committed).await?;
         }
     }

@@ -1,6 +1,6 @@
 //! The fault suites' program: kills the server at each crash point and breaks what is under it, then
 //! kills server, agent and CLI in the turns of sessions, then cuts terminals off their viewers, then
-//! moves random working states there and back; prints how often each point, moment and kind came.
+//! moves random working states there and back, then kills, fills disks and cuts streams in moves; prints how often each point, moment and kind came.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, ValueEnum};
-use ff_testkit::{chaos, handoff_states, sessions_chaos, terminals_chaos};
+use ff_testkit::{chaos, handoff_chaos, handoff_states, sessions_chaos, terminals_chaos};
 
 /// A suite.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -21,6 +21,8 @@ enum Suite {
     Terminals,
     /// Moves random working states there and back.
     Handoff,
+    /// Kills `ff`, server and agent in moves, fills their disks and cuts their streams.
+    Moves,
 }
 
 /// Kills the server at each of its crash points, and server, agent and CLI in the turns of sessions,
@@ -50,10 +52,13 @@ struct Args {
     /// Move so many more to a container.
     #[arg(long, value_name = "N", default_value = "20")]
     on_docker: usize,
+    /// For moves, play so many schedules; each comes before any comes again.
+    #[arg(long, value_name = "N", default_value = "260")]
+    moves: usize,
     /// Only this suite.
     #[arg(long, value_enum)]
     suite: Option<Suite>,
-    /// Only this crash point or fault; for sessions, only kills whose name contains it; for
+    /// Only this crash point or fault; for sessions and moves, only what has it in its name; for
     /// hand-offs, only the repository of this number.
     #[arg(long, value_name = "POINT", requires = "suite")]
     only: Option<String>,
@@ -101,6 +106,13 @@ async fn main() -> anyhow::Result<ExitCode> {
         fewest: 20,
         only: args.only.as_deref().and_then(|only| only.parse().ok()),
     };
+    let moves = handoff_chaos::Settings {
+        programs: programs.clone(),
+        seed,
+        schedules: args.moves,
+        full_disks: true,
+        only: args.only.clone(),
+    };
     let sessions = sessions_chaos::Settings {
         programs,
         image: args.image,
@@ -128,6 +140,11 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         if chosen(Suite::Handoff) {
             let report = handoff_states::run(handoff, tell).await?;
+            show(&report.text());
+            failed |= !report.failures.is_empty();
+        }
+        if chosen(Suite::Moves) {
+            let report = handoff_chaos::run(moves, tell).await?;
             show(&report.text());
             failed |= !report.failures.is_empty();
         }

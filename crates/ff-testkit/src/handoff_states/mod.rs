@@ -5,7 +5,7 @@
 //! `sha256sum` on both sides.
 
 mod play;
-mod stage;
+pub(crate) mod stage;
 
 use std::fmt::Write;
 use std::path::PathBuf;

@@ -141,18 +141,13 @@ impl Stage {
 
     /// A repository at the git host; where it is on this machine, and its address.
     pub(super) async fn make_remote(&self, name: &str) -> Result<(PathBuf, String)> {
-        let address = format!("git@github.com:octo/{name}.git");
         let bare = match self {
             Self::Processes(stage) => {
-                let bare = stage.dir.path().join(format!("remotes/octo/{name}.git"));
-                let init = ["init", "--quiet", "--bare", "--initial-branch=main"];
-                let run = Run::new("git").args(init);
-                run.args([bare.as_os_str()]).ok().await?;
-                bare
+                return make_remote(&stage.dir.path().join("remotes"), name).await;
             }
             Self::Docker(world) => world.github()?.create_repo("octo", name).await?,
         };
-        Ok((bare, address))
+        Ok((bare, address_of(name)))
     }
 
     /// A directory of the desktop.
@@ -211,28 +206,57 @@ impl Processes {
 
     async fn prepare(&self, url: &str) -> Result<()> {
         let remotes = self.dir.path().join("remotes");
-        let instead = format!(
-            "git config --global url.file://{}/.insteadOf https://github.com/",
-            remotes.display()
-        );
         for home in [self.home(), self.vm_home.clone()] {
-            let dir = home.clone();
-            let here = Here { home, dir };
-            here.run(&format!("{HOME}\n{IDENTITY}\n{instead}"))?;
+            prepare_home(&home, &remotes)?;
         }
         let connect = ["cloud", "connect", url, "--user", USER];
         self.ff(connect).ok().await.map(drop)
     }
 
     fn ff<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Run {
-        let home = self.home();
-        Run::new(self.programs.join("ff"))
-            .args(args)
-            .env("HOME", &home)
-            .env("XDG_DATA_HOME", home.join(".local/share"))
-            .env("XDG_CONFIG_HOME", home.join(".config"))
-            .env("XDG_STATE_HOME", home.join(".local/state"))
-            .env("NO_COLOR", "1")
-            .dir(&home)
+        run_ff(&self.programs, &self.home(), args)
     }
+}
+
+fn address_of(name: &str) -> String {
+    format!("git@github.com:octo/{name}.git")
+}
+
+/// A bare repository at a git host that is a directory; where it is, and its address.
+pub(crate) async fn make_remote(remotes: &Path, name: &str) -> Result<(PathBuf, String)> {
+    let bare = remotes.join(format!("octo/{name}.git"));
+    let init = ["init", "--quiet", "--bare", "--initial-branch=main"];
+    let run = Run::new("git").args(init);
+    run.args([bare.as_os_str()]).ok().await?;
+    Ok((bare, address_of(name)))
+}
+
+/// Gives a home an identity, and the way to a git host that is a directory.
+pub(crate) fn prepare_home(home: &Path, remotes: &Path) -> Result<()> {
+    let instead = format!(
+        "git config --global url.file://{}/.insteadOf https://github.com/",
+        remotes.display()
+    );
+    let here = Here {
+        home: home.to_owned(),
+        dir: home.to_owned(),
+    };
+    here.run(&format!("{HOME}\n{IDENTITY}\n{instead}"))
+        .map(drop)
+}
+
+/// A run of `ff` for a user with this home.
+pub(crate) fn run_ff<'a>(
+    programs: &Path,
+    home: &Path,
+    args: impl IntoIterator<Item = &'a str>,
+) -> Run {
+    Run::new(programs.join("ff"))
+        .args(args)
+        .env("HOME", home)
+        .env("XDG_DATA_HOME", home.join(".local/share"))
+        .env("XDG_CONFIG_HOME", home.join(".config"))
+        .env("XDG_STATE_HOME", home.join(".local/state"))
+        .env("NO_COLOR", "1")
+        .dir(home)
 }

@@ -160,3 +160,19 @@ pub async fn sqlite_row(file: &Path, sql: &str, columns: &[&str]) -> Result<Opti
     db.close().await?;
     values
 }
+
+/// The first column of all rows of a SQLite file, read only, as text.
+///
+/// # Errors
+/// It cannot be opened, or a column is no text.
+pub async fn sqlite_texts(file: &Path, sql: &str) -> Result<Vec<String>> {
+    let db = Database::connect(format!("sqlite://{}?mode=ro", file.display()))
+        .await
+        .with_context(|| format!("cannot open {}", file.display()))?;
+    let rows = db
+        .query_all_raw(Statement::from_string(DbBackend::Sqlite, sql))
+        .await;
+    db.close().await?;
+    let texts = rows?.into_iter().map(|row| Ok(row.try_get_by_index(0)?));
+    texts.collect()
+}

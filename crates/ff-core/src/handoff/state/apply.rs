@@ -11,6 +11,7 @@ use super::walk::{Node, Tree, is_in};
 use super::{Checkout, Staging, State, below, operation};
 use crate::error::{IoContext, Result};
 use crate::git::Name;
+use crate::handoff::fault::{Point, reach};
 
 /// At most this many paths are named in a refusal.
 const NAMED: usize = 5;
@@ -54,11 +55,14 @@ impl Staging {
             let plan = self.plan(&to.checkout).await?;
             write_json(&self.plan_file(), &plan)?;
         }
+        reach(Point::Planned);
         // Only now: a worktree without its files would look as if they had been deleted.
         make_worktree(to, state).await?;
         let listing = self.listing()?;
         clear(dir, &read_json::<Vec<Name>>(&self.plan_file())?)?;
+        reach(Point::Cleared);
         self.move_in(dir, &listing)?;
+        reach(Point::MovedIn);
         let git_dir = git.git_dir(dir).await?;
         if self.index().exists() {
             let index = git_dir.join("index");
@@ -72,6 +76,7 @@ impl Staging {
             state.detached.as_deref(),
         )
         .await?;
+        reach(Point::Pointed);
         operation::replace(&git_dir, &state.operation)?;
         git.apply_settings(dir, to.branch, &state.settings, to.is_users_own)
             .await?;
@@ -126,6 +131,7 @@ impl Staging {
                 let path = below(dir, &name);
                 std::fs::rename(below(&files, &name), &path)
                     .context(|| format!("cannot write {}", path.display()))?;
+                reach(Point::MovingIn);
             }
         }
         for (name, node) in listing.iter().rev() {
