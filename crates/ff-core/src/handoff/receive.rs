@@ -33,6 +33,9 @@ impl Core {
 
     async fn receive(&self, id: &HandoffId, receive: &Receive) -> Result<Received> {
         let plan = &receive.plan;
+        let workspace = &plan.workspace_id;
+        self.check_stands_for(id, Role::Receiver, (workspace, receive.epoch))
+            .await?;
         let before = receive.epoch.saturating_sub(1);
         self.end_others(&plan.workspace_id, id, (before, false))
             .await?;
