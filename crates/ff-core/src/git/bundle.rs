@@ -14,6 +14,9 @@ use crate::error::{Error, IoContext, Result};
 const MAX_TIPS: usize = 2000;
 /// From this size on git passes an object through without holding it in memory.
 const BIG_FILE: &str = "32m";
+/// Most memory that git may take for one object of a bundle from elsewhere: twice what it takes for
+/// those it deltifies.
+const LARGEST_OBJECT: &str = "1g";
 
 /// What a bundle is to hold, besides what its commits hold.
 #[derive(Debug, Default)]
@@ -195,6 +198,7 @@ impl Git {
                 .config("fetch.fsckObjects", "true")
                 .config("protocol.file.allow", "always")
                 .config("core.bigFileThreshold", BIG_FILE)
+                .env("GIT_ALLOC_LIMIT", LARGEST_OBJECT)
                 .args(fetch.map(OsStr::new))
                 .args([file.as_os_str(), spec.as_ref()])
                 .output()

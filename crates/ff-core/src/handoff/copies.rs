@@ -87,17 +87,17 @@ impl Core {
 
     /// Puts a copy on a branch, with what is half-way in it: the opposite of [`Core::let_go`].
     pub(super) async fn put_back(&self, id: &WorkspaceId, dir: &Path, branch: &str) -> Result<()> {
-        let is_rebased = self.checkout(dir).unpark(branch).await?;
-        if !is_rebased {
+        let checkout = self.checkout(dir);
+        if !checkout.is_rebased().await? {
+            checkout.unpark(branch).await?;
             return self.git().attach(dir, branch).await;
         }
-        match self.git().commit(dir, &retained_ref(id)).await? {
-            Some(head) => {
-                let name = format!("refs/heads/{branch}");
-                self.git().keep(dir, &name, &head).await
-            }
-            None => Ok(()),
+        // Git finds the rebase once its branch is there.
+        if let Some(head) = self.git().commit(dir, &retained_ref(id)).await? {
+            let name = format!("refs/heads/{branch}");
+            self.git().keep(dir, &name, &head).await?;
         }
+        checkout.unpark(branch).await
     }
 
     /// The branch of a copy that becomes a workspace: one that there was not, named after the one
@@ -113,6 +113,8 @@ impl Core {
         if let Some(on) = on
             && on != *after
         {
+            // What was put away is not about this branch.
+            self.checkout(dir).forget_parked().await?;
             return Ok(on);
         }
         for number in 1..=NAMES {

@@ -105,6 +105,23 @@ impl Core {
         Ok(record)
     }
 
+    /// Checks that an id is new here, or stands for this very hand-off, which is still open.
+    async fn check_stands_for(
+        &self,
+        id: &HandoffId,
+        role: Role,
+        (workspace, epoch): (&WorkspaceId, u64),
+    ) -> Result<()> {
+        let Some(record) = self.store().handoff(id).await? else {
+            return Ok(());
+        };
+        if record.role == role && record.workspace_id == *workspace && record.epoch == epoch {
+            return self.open_handoff(id, role).await.map(drop);
+        }
+        let detail = format!("the id {id} stands for another hand-off here");
+        Err(Error::refused(ErrorCode::Conflict, detail))
+    }
+
     async fn unfinished_of(
         &self,
         workspace: &WorkspaceId,

@@ -15,6 +15,7 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::project::remove_dir;
 use crate::store::{HandoffRecord, Role};
+use crate::workspace::ensure_settled;
 
 impl Core {
     /// Makes a VM ready for a workspace: clones or fetches its repository with the user's own
@@ -33,6 +34,9 @@ impl Core {
 
     async fn receive(&self, id: &HandoffId, receive: &Receive) -> Result<Received> {
         let plan = &receive.plan;
+        let workspace = &plan.workspace_id;
+        self.check_stands_for(id, Role::Receiver, (workspace, receive.epoch))
+            .await?;
         let before = receive.epoch.saturating_sub(1);
         self.end_others(&plan.workspace_id, id, (before, false))
             .await?;
@@ -91,6 +95,7 @@ impl Core {
     /// here was changed.
     pub async fn handoff_begin_pull(&self, id: &WorkspaceId) -> Result<Incoming> {
         let workspace = self.workspace(id).await?;
+        ensure_settled(&workspace)?;
         if workspace.owner != Owner::Cloud {
             let detail = format!(
                 "workspace {} is not in the cloud: {} owns it",

@@ -121,10 +121,16 @@ impl Core {
     }
 
     async fn export(&self, id: &HandoffId, export: &Export) -> Result<Manifest> {
+        let workspace = &export.workspace_id;
+        self.check_stands_for(
+            id,
+            Role::Sender,
+            (workspace, export.epoch.saturating_add(1)),
+        )
+        .await?;
         self.end_others(&export.workspace_id, id, (export.epoch, true))
             .await?;
         if let Some(record) = self.store().handoff(id).await?
-            && record.committed.is_none()
             && let Some(manifest) = self.still_spooled(&record).await?
         {
             return Ok(manifest);

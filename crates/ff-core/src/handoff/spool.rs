@@ -25,6 +25,22 @@ const SPARE: u64 = 256 << 20;
 
 const BUFFER: usize = 128 * 1024;
 
+/// Refuses what the disk of a directory has no room for.
+///
+/// # Errors
+/// `too_large`, with what it `has`.
+pub(super) fn check_room(dir: &Path, bytes: u64, has: &str) -> Result<()> {
+    let disk = rustix::fs::statvfs(dir)
+        .map_err(std::io::Error::from)
+        .context(|| format!("cannot look at the disk of {}", dir.display()))?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    if bytes.saturating_add(SPARE) <= free {
+        return Ok(());
+    }
+    let detail = format!("{has}, and the disk there has {free} bytes left");
+    Err(Error::refused(ErrorCode::TooLarge, detail).hint("make room there, then try again"))
+}
+
 /// The parts of one hand-off on this machine.
 pub(super) struct Spool {
     dir: PathBuf,
@@ -104,17 +120,9 @@ impl Spool {
         for part in parts {
             missing = missing.saturating_add(part.size.saturating_sub(self.arrived(part)?));
         }
-        let disk = rustix::fs::statvfs(&self.dir)
-            .map_err(std::io::Error::from)
-            .context(|| format!("cannot look at the disk of {}", self.dir.display()))?;
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
         // Once spooled, once restored.
-        if missing.saturating_mul(2).saturating_add(SPARE) <= free {
-            return Ok(());
-        }
-        let detail =
-            format!("{missing} bytes have still to come, and the disk there has {free} bytes left");
-        Err(Error::refused(ErrorCode::TooLarge, detail).hint("make room there, then try again"))
+        let has = format!("{missing} bytes have still to come");
+        check_room(&self.dir, missing.saturating_mul(2), &has)
     }
 
     /// Takes a part in from `offset` on, after what has arrived of it, and refuses it unless all of
@@ -272,5 +280,19 @@ async fn hash_file(path: &Path) -> Result<(String, u64)> {
         }
         size += n as u64;
         hash.update(&buffer[..n]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_input_handoff_3_what_the_disk_has_no_room_for_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        check_room(dir.path(), 0, "it has 0 bytes").unwrap();
+        let refused = check_room(dir.path(), u64::MAX / 2, "it has a lot").unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::TooLarge);
+        assert!(refused.to_string().contains("it has a lot"), "{refused}");
     }
 }

@@ -112,8 +112,9 @@ pub(crate) async fn owned(store: &Store, owner: &Owner, id: &WorkspaceId) -> Res
 /// Whether `owner` may act on a workspace now.
 ///
 /// # Errors
-/// `not_owner`, `handoff_active`.
+/// `not_owner`, `contested`, `handoff_active`.
 pub(crate) fn ensure_ours(workspace: &Workspace, owner: &Owner) -> Result<()> {
+    ensure_settled(workspace)?;
     if workspace.owner != *owner {
         let detail = format!(
             "workspace {} is owned by {}",
@@ -123,6 +124,19 @@ pub(crate) fn ensure_ours(workspace: &Workspace, owner: &Owner) -> Result<()> {
             .hint("act on it there, or move it with `ff send` or `ff pull`"));
     }
     ensure_resting(workspace)
+}
+
+/// Whether it is settled who owns a workspace.
+///
+/// # Errors
+/// `contested`.
+pub(crate) fn ensure_settled(workspace: &Workspace) -> Result<()> {
+    if workspace.owner != Owner::Contested {
+        return Ok(());
+    }
+    let detail = format!("two sides say that they own workspace {}", workspace.name);
+    Err(Error::refused(ErrorCode::Contested, detail)
+        .hint("decide with `ff workspace reclaim`, on the machine whose copy is to go on"))
 }
 
 /// Whether no hand-off of a workspace is under way.

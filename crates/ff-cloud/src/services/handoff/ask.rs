@@ -40,7 +40,7 @@ pub(super) fn check_owner(workspace: &workspace::Model, ask: &CreateHandoff) -> 
     let id = &ask.workspace_id;
     let refuse = |detail: String| Err(Error::refused(ErrorCode::NotOwner, detail));
     let desktop = Owner::Desktop(ask.desktop_id.clone()).to_string();
-    let cloud = Owner::Cloud.to_string();
+    let (cloud, holder) = (Owner::Cloud.to_string(), &workspace.owner);
     if workspace.owner == Owner::Contested.to_string() {
         return Err(contested(id));
     }
@@ -48,12 +48,12 @@ pub(super) fn check_owner(workspace: &workspace::Model, ask: &CreateHandoff) -> 
         Direction::Send if workspace.owner == cloud => {
             refuse(format!("workspace `{id}` is already in the cloud"))
         }
-        Direction::Send if workspace.owner != desktop => {
-            refuse(format!("workspace `{id}` belongs to another desktop"))
-        }
-        Direction::Pull if workspace.owner != cloud => {
-            refuse(format!("workspace `{id}` is not in the cloud"))
-        }
+        Direction::Send if workspace.owner != desktop => refuse(format!(
+            "workspace `{id}` belongs to another desktop, {holder}"
+        )),
+        Direction::Pull if workspace.owner != cloud => refuse(format!(
+            "workspace `{id}` is not in the cloud: {holder} owns it"
+        )),
         _ if workspace.epoch.unsigned_abs() != ask.epoch => refuse(format!(
             "workspace `{id}` is at epoch {}, not {}",
             workspace.epoch, ask.epoch

@@ -55,7 +55,7 @@ impl HandoffService {
                 Entered::Raced => {}
             }
         }
-        Err(active())
+        Err(active(""))
     }
 
     async fn vm_of(&self, user: &UserId) -> Result<VmId> {
@@ -195,7 +195,10 @@ impl HandoffService {
         match row.state {
             // Its desktop owns the workspace and goes on with it: it has converged.
             State::Committed => self.complete(&row).await,
-            State::Transferring | State::Restored if !resting => Err(active()),
+            State::Transferring | State::Restored if !resting => {
+                let ways = format!(", from {} to {}", row.from_owner, row.to_owner);
+                Err(active(&ways))
+            }
             _ => {
                 tracing::info!(handoff = %id, "an unfinished hand-off is given up");
                 if self.give_up(&row).await? {
@@ -211,10 +214,8 @@ fn unique(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
-fn active() -> Error {
-    Error::refused(
-        ErrorCode::HandoffActive,
-        "another hand-off of this workspace is under way",
-    )
-    .hint("wait for it, or give it up where it was begun")
+fn active(ways: &str) -> Error {
+    let detail = format!("another hand-off of this workspace is under way{ways}");
+    Error::refused(ErrorCode::HandoffActive, detail)
+        .hint("wait for it, or give it up where it was begun")
 }

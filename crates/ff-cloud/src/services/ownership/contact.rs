@@ -109,13 +109,19 @@ impl OwnershipService {
         }
         let vm = vms::live_of(self.db.read(), user).await?;
         let vm: Option<VmId> = vm.map(|row| parse(row.id)).transpose()?;
-        let mut in_vm = Vec::new();
+        let (mut in_vm, mut lost) = (Vec::new(), Vec::new());
+        for id in &said.lost {
+            // One that is known ends as its record says.
+            if handoffs::get(self.db.read(), id).await?.is_none() {
+                lost.push(id);
+            }
+        }
         if let Some(vm) = &vm
-            && !said.lost.is_empty()
+            && !lost.is_empty()
         {
             let agent = self.awake(vm).await?;
             in_vm = self.hear_agent(user, vm, &agent).await?;
-            for id in &said.lost {
+            for id in lost {
                 let given_up = Finish {
                     committed: false,
                     finalized: false,

@@ -15,6 +15,8 @@ use crate::error::{Error, IoContext, Result};
 use crate::git::Name;
 
 const BUFFER: usize = 128 * 1024;
+/// Longest name of a thing and what comes with it, in bytes; it is held in memory.
+const LONGEST_NAME: u64 = 64 << 10;
 
 /// Writes things of a worktree into an archive; what is written is checked against `ids`.
 ///
@@ -92,6 +94,7 @@ impl<R: Read> Read for Hashed<R> {
 /// `invalid` for a path that leaves the worktree, a thing that is none of the three, or more than
 /// the limits allow.
 pub(super) fn list(file: &Path) -> Result<BTreeMap<Name, Node>> {
+    check_names(file)?;
     let mut nodes = BTreeMap::new();
     let mut total = 0u64;
     for_each(file, true, |name, node, _| {
@@ -109,15 +112,39 @@ pub(super) fn list(file: &Path) -> Result<BTreeMap<Name, Node>> {
     Ok(nodes)
 }
 
+/// Refuses names that would fill the memory as soon as they are read.
+fn check_names(file: &Path) -> Result<()> {
+    let mut archive = open(file)?;
+    for entry in archive.entries_with_seek().map_err(unreadable)?.raw(true) {
+        let entry = entry.map_err(unreadable)?;
+        let kind = entry.header().entry_type();
+        let names = kind.is_gnu_longname()
+            || kind.is_gnu_longlink()
+            || kind.is_pax_local_extensions()
+            || kind.is_pax_global_extensions();
+        if names && entry.size() > LONGEST_NAME {
+            return Err(invalid(&format!("it has a name of {} bytes", entry.size())));
+        }
+    }
+    Ok(())
+}
+
+fn open(file: &Path) -> Result<Archive<BufReader<File>>> {
+    let opened = File::open(file).context(|| format!("cannot read {}", file.display()))?;
+    Ok(Archive::new(BufReader::with_capacity(BUFFER, opened)))
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    invalid(&format!("its files cannot be read: {error}"))
+}
+
 /// Gives each thing of an archive with its bytes to a function; a link's are its target.
 pub(super) fn for_each(
     file: &Path,
     skip_bytes: bool,
     mut each: impl FnMut(Name, Node, &mut dyn Read) -> Result<()>,
 ) -> Result<()> {
-    let unreadable = |error: std::io::Error| invalid(&format!("its files cannot be read: {error}"));
-    let opened = File::open(file).context(|| format!("cannot read {}", file.display()))?;
-    let mut archive = Archive::new(BufReader::with_capacity(BUFFER, opened));
+    let mut archive = open(file)?;
     let entries = if skip_bytes {
         archive.entries_with_seek()
     } else {

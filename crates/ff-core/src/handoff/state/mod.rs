@@ -63,9 +63,20 @@ impl Checkout<'_> {
         operation::park(&self.git.git_dir(self.dir).await?)
     }
 
-    /// Puts it where git finds it again, now about `branch`; returns whether that is being rebased.
-    pub(super) async fn unpark(&self, branch: &str) -> Result<bool> {
+    /// Puts it where git finds it again, now about `branch`.
+    pub(super) async fn unpark(&self, branch: &str) -> Result<()> {
         operation::unpark(&self.git.git_dir(self.dir).await?, branch)
+    }
+
+    /// Removes what was put away.
+    pub(super) async fn forget_parked(&self) -> Result<()> {
+        operation::forget_parked(&self.git.git_dir(self.dir).await?)
+    }
+
+    /// Whether a branch is being rebased in it, also when that was put away.
+    pub(super) async fn is_rebased(&self) -> Result<bool> {
+        let files = operation::read_all(&self.git.git_dir(self.dir).await?)?;
+        Ok(operation::rebased_branch(&files).is_some())
     }
 
     /// The branch that it is on, or that is being rebased in it.

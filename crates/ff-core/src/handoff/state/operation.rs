@@ -284,8 +284,8 @@ pub(in crate::handoff) fn park(git_dir: &Path) -> Result<()> {
         .try_for_each(|name| remove_dir(&git_dir.join(name)))
 }
 
-/// Puts them where git finds them again, now about `branch`. Returns whether it is being rebased.
-pub(in crate::handoff) fn unpark(git_dir: &Path, branch: &str) -> Result<bool> {
+/// Puts them where git finds them again, now about `branch`.
+pub(in crate::handoff) fn unpark(git_dir: &Path, branch: &str) -> Result<()> {
     let parked = git_dir.join(PARKED);
     if parked.is_dir() {
         let mut files = read_from(&parked)?;
@@ -295,7 +295,12 @@ pub(in crate::handoff) fn unpark(git_dir: &Path, branch: &str) -> Result<bool> {
         write(git_dir, &files)?;
         remove_dir(&parked)?;
     }
-    Ok(git_dir.join(HEAD_NAME).is_file())
+    Ok(())
+}
+
+/// Removes what was put away.
+pub(in crate::handoff) fn forget_parked(git_dir: &Path) -> Result<()> {
+    remove_dir(&git_dir.join(PARKED))
 }
 
 fn remove_file(path: &Path) -> Result<()> {

@@ -16,6 +16,7 @@ use super::{State, archive, below, inside, invalid, operation};
 use crate::core::private_dir;
 use crate::error::{Error, IoContext, Result};
 use crate::git::{Git, Name};
+use crate::handoff::spool::check_room;
 use crate::project::remove_dir;
 
 /// A place beside the worktrees of a project where one hand-off builds.
@@ -97,7 +98,9 @@ impl Staging {
             stored.push((name.clone(), entry.id.clone(), node));
         }
         add_parents(&mut listing)?;
-        check_weight(git, repo, &stored, listing.len()).await?;
+        let weight = check_weight(git, repo, &stored, &listing).await?;
+        let has = format!("the files of the workspace have {weight} bytes");
+        check_room(&self.dir, weight, &has)?;
 
         for (name, node) in &listing {
             if matches!(node, Node::Dir { .. }) {
@@ -225,22 +228,29 @@ fn add_parents(listing: &mut Listing) -> Result<()> {
     Ok(())
 }
 
+/// Bytes that the files will have.
 async fn check_weight(
     git: &Git,
     repo: &Path,
     stored: &[(Name, String, Node)],
-    paths: usize,
-) -> Result<()> {
+    listing: &Listing,
+) -> Result<u64> {
     let ids: Vec<String> = stored.iter().map(|(_, id, _)| id.clone()).collect();
     let (missing, total) = git.weigh_blobs(repo, &ids).await?;
     if let Some(id) = missing.first() {
         let detail = format!("content {id} is neither here nor in the bundle");
         return Err(Error::refused(ErrorCode::Corrupted, detail));
     }
-    if total > LIMITS.total || paths > LIMITS.paths {
+    // Those that git has stored count as empty there.
+    let size = |node: &Node| match node {
+        Node::File { size, .. } => *size,
+        _ => 0,
+    };
+    let total = total.saturating_add(listing.values().map(size).sum());
+    if total > LIMITS.total || listing.len() > LIMITS.paths {
         return Err(invalid("its files are too many or too large"));
     }
-    Ok(())
+    Ok(total)
 }
 
 /// Makes a file that was not there, with exactly these permissions.

@@ -1,6 +1,7 @@
 //! What the other side put into a repository does not run here.
 
 use ff_testkit::states::Shell;
+use rstest::rstest;
 
 use super::world::World;
 
@@ -47,7 +48,7 @@ fn sprung(traps: &std::path::Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn bad_input_handoff_5_what_a_hostile_vm_carried_runs_nothing_on_the_desktop() {
+async fn bad_input_handoff_8_what_a_hostile_vm_carried_runs_nothing_on_the_desktop() {
     let world = World::new().await;
     let there = world.send().await;
     let in_vm = world.place(&world.vm).await;
@@ -107,6 +108,98 @@ async fn bad_input_handoff_8_a_hostile_repository_runs_nothing_in_the_vm() {
         .filter(|name| !["clean", "process"].contains(&name.as_str()))
         .collect();
     assert_eq!(ran, [""; 0]);
+}
+
+/// Addresses and commands of submodules would run something as soon as git fetched them.
+#[tokio::test]
+async fn bad_input_handoff_8_a_submodule_runs_nothing_on_either_side() {
+    for settings in [
+        "url = ext::TRAP",
+        "url = -uTRAP",
+        "url = https://example.test/x.git\\n update = !TRAP",
+    ] {
+        let world = World::new().await;
+        let here = world.place(&world.desktop).await;
+        let traps = world.dir.path().join("traps");
+        std::fs::create_dir(&traps).unwrap();
+        let run = traps.join("run-submodule");
+        std::fs::write(
+            &run,
+            format!("#!/bin/sh\ntouch {}/sprung\n", traps.display()),
+        )
+        .unwrap();
+        let settings = settings.replace("TRAP", &run.display().to_string());
+        here.run(&format!(
+            r#"set -e
+            chmod +x {run}
+            printf '[submodule "sub"]\n path = sub\n {settings}\n' > .gitmodules
+            git add .gitmodules
+            git update-index --add --cacheinfo 160000,$(git rev-parse HEAD),sub
+            mkdir sub
+            git commit -qm submodule"#,
+            run = run.display(),
+        ))
+        .unwrap();
+        let (out, manifest) = world.prepare_send().await;
+        world.carry(&world.desktop, &world.vm, &manifest).await;
+        let restored = world.vm.core.handoff_restore(&out.handoff_id, &manifest);
+        // Git takes some of these for an attack.
+        match restored.await {
+            Ok(_) => {
+                let there = world.converge(&out.handoff_id).await;
+                world.pull(there.epoch).await;
+            }
+            Err(refused) => {
+                assert!(refused.to_string().contains("gitmodules"), "{refused}");
+                for machine in [&world.vm, &world.desktop] {
+                    let end = machine.core.handoff_finish(&out.handoff_id, false);
+                    end.await.unwrap();
+                }
+            }
+        }
+        assert_eq!(sprung(&traps), [""; 0], "{settings}");
+    }
+}
+
+/// A repository within the workspace, which brings its own settings, is not even looked into.
+#[rstest]
+#[case::a_directory("mv elsewhere nested/.git")]
+#[case::a_file(
+    "mv elsewhere ../elsewhere; echo \"gitdir: $(realpath ../elsewhere)\" > nested/.git"
+)]
+#[case::a_link("mv elsewhere ../elsewhere; ln -s ../../elsewhere nested/.git")]
+#[tokio::test]
+async fn bad_input_handoff_8_a_git_directory_in_the_workspace_is_named_and_runs_nothing(
+    #[case] plant: &str,
+) {
+    let world = World::new().await;
+    let there = world.send().await;
+    let in_vm = world.place(&world.vm).await;
+    let traps = world.dir.path().join("traps");
+    in_vm
+        .run(&format!(
+            r#"set -e
+            mkdir nested {traps}; git init -q nested
+            printf '#!/bin/sh\ntouch {traps}/sprung\n' > {traps}/run-it; chmod +x {traps}/run-it
+            git -C nested config core.fsmonitor {traps}/run-it
+            git -C nested config core.sshCommand {traps}/run-it
+            cp {traps}/run-it nested/.git/hooks/post-index-change
+            git -C nested -c core.fsmonitor=false -c core.hooksPath=/dev/null -c user.name=A -c user.email=a@example.test commit -q --allow-empty -m x
+            mv nested/.git elsewhere
+            {plant}"#,
+            traps = traps.display(),
+        ))
+        .unwrap();
+    let refused = super::world::pull_up_to_restore(&world, there.epoch).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), ff_protocol::ErrorCode::Conflict);
+    assert!(
+        refused
+            .to_string()
+            .contains("nested is a repository of its own"),
+        "{refused}"
+    );
+    assert_eq!(sprung(&traps), [""; 0]);
 }
 
 #[tokio::test]

@@ -1,4 +1,6 @@
+mod bad_input;
 mod conversation;
+mod copies;
 mod hostile;
 mod hostile_state;
 mod kept;

@@ -223,9 +223,12 @@ async fn what_two_sides_claim_nobody_acts_on_until_a_person_decides() {
         .start(id, StartSession::default())
         .await
         .unwrap_err();
-    assert_eq!(refused.code(), ErrorCode::NotOwner);
+    assert_eq!(refused.code(), ErrorCode::Contested);
     let refused = core.handoff_begin_send(id, false).await.unwrap_err();
-    assert_eq!(refused.code(), ErrorCode::NotOwner);
+    assert_eq!(refused.code(), ErrorCode::Contested);
+    let refused = core.handoff_begin_pull(id).await.unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::Contested);
+    assert!(refused.to_string().contains("two sides"), "{refused}");
     let decided = core.workspace_reclaim(id, 2).await.unwrap();
     assert_eq!(decided.owner, *core.owner());
     core.sessions()

@@ -106,7 +106,7 @@ async fn a_part_that_was_cut_goes_on_where_it_was_cut() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_too_early_is_refused_and_may_go_on() {
+async fn bad_input_handoff_5_a_body_that_ends_too_early_is_refused_and_may_go_on() {
     let (world, out, manifest, part) = offered().await;
     let (vm, id) = (&world.vm.core, &out.handoff_id);
     let whole = bytes(&world, &out, &part).await;
@@ -125,7 +125,7 @@ async fn a_body_that_ends_too_early_is_refused_and_may_go_on() {
 }
 
 #[tokio::test]
-async fn a_part_whose_bytes_are_wrong_is_refused_and_begins_anew() {
+async fn bad_input_handoff_1_a_part_whose_bytes_are_wrong_is_refused_and_begins_anew() {
     let (world, out, manifest, part) = offered().await;
     let (vm, id) = (&world.vm.core, &out.handoff_id);
     let whole = bytes(&world, &out, &part).await;
@@ -187,7 +187,7 @@ async fn a_newer_upload_of_a_part_ends_an_older_one_that_hangs() {
 }
 
 #[tokio::test]
-async fn limits_are_told_before_anything_comes() {
+async fn bad_input_handoff_3_limits_are_told_before_anything_comes() {
     let (world, out, manifest, part) = offered().await;
     let (vm, id) = (&world.vm.core, &out.handoff_id);
     let mut huge = manifest.clone();
@@ -224,7 +224,7 @@ async fn limits_are_told_before_anything_comes() {
 }
 
 #[tokio::test]
-async fn a_manifest_of_a_newer_version_is_refused_before_the_rest_is_read() {
+async fn bad_input_handoff_4_a_manifest_of_a_newer_version_is_refused_before_the_rest_is_read() {
     let (_world, _, manifest, _) = offered().await;
     let text = serde_json::to_string(&manifest).unwrap();
     let format = format!("\"format\":{}", manifest.format);
