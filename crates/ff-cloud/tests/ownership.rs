@@ -273,6 +273,20 @@ async fn a_commit_of_which_the_server_lost_the_record_is_found_in_the_vm(backend
     assert_eq!(world.engine.calls().last().unwrap(), "finish false");
 }
 
+async fn a_handoff_that_is_known_is_not_given_up_as_lost(backend: Backend) {
+    let world = World::new(backend).await;
+    let (desktop, workspace) = ids();
+    let ask = send(&desktop, &workspace, 4);
+    world.restored(&ask).await;
+    let asked = Claims {
+        claims: Vec::new(),
+        lost: vec![ask.id.clone()],
+    };
+    assert_eq!(world.client.claim(&asked).await.unwrap(), []);
+    assert_eq!(world.engine.calls().last().unwrap(), "restore");
+    world.client.commit(&ask.id).await.unwrap();
+}
+
 async fn of_two_desktops_that_pull_at_once_one_wins(backend: Backend) {
     let world = World::new(backend).await;
     for round in 0..5 {
@@ -406,6 +420,7 @@ both_dbs! {
     the_cloud_takes_over_from_a_desktop_that_is_gone
     a_reclaim_gives_up_what_is_under_way
     a_commit_of_which_the_server_lost_the_record_is_found_in_the_vm
+    a_handoff_that_is_known_is_not_given_up_as_lost
     of_two_desktops_that_pull_at_once_one_wins
     a_workspace_that_changed_in_the_vm_is_not_committed
     how_far_a_bundle_has_come_is_shown_and_told

@@ -9,29 +9,15 @@ use common::server::Server;
 use common::{Desktop, git};
 use serde_json::Value;
 
-const REMOTE: &str = "https://git.example.test/me/app.git";
-
 /// A desktop with a workspace `demo` that is in its VM now, on a server of its own.
 async fn sent() -> (Desktop, Server) {
-    let (desktop, server) = (Desktop::with_workspace(), Server::start());
+    let desktop = Desktop::with_workspace();
+    let server = Server::with_vm_for(&desktop).await;
     desktop.ok(&["cloud", "connect", &server.url, "--user", "test-user"]);
-    vm_that_reads_the_remote(&desktop, &server).await;
     desktop.ok(&["send", "demo"]);
     let rows = server.client.workspaces().await.unwrap();
     assert_eq!(rows.len(), 1);
     (desktop, server)
-}
-
-/// Gets the VM, for whose git the remote is on this machine.
-async fn vm_that_reads_the_remote(desktop: &Desktop, server: &Server) {
-    let vm = server.client.create_vm(None).await.unwrap();
-    let bare = desktop.path("remote.git");
-    if !bare.exists() {
-        let (from, to) = (desktop.path("app"), bare.to_str().unwrap().to_owned());
-        git(&from, &["clone", "--quiet", "--bare", ".", &to]);
-    }
-    let here = format!("[url \"{}\"]\n\tinsteadOf = {REMOTE}\n", bare.display());
-    std::fs::write(server.home(&vm.id).join(".gitconfig"), here).unwrap();
 }
 
 async fn delete_vm(server: &Server) {

@@ -7,6 +7,7 @@ pub mod person;
 pub mod script;
 pub mod served;
 pub mod server;
+pub mod twin;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
