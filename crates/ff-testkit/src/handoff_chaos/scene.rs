@@ -28,8 +28,8 @@ const ALWAYS: [Kind; 5] = [
     Kind::Unstaged,
     Kind::Untracked,
 ];
-/// Where a move is cut that is to be given up.
-const CUT: &str = "move.carried";
+/// Where a move is cut that is to be given up: the other side has its parts, or has restored them.
+const CUTS: [&str; 2] = ["move.restored", "move.carried"];
 
 /// The workspace.
 pub(super) struct Scene {
@@ -214,9 +214,10 @@ impl Scene {
         let workspace = self.workspace.clone();
         let mut args = vec![verb, workspace.as_str()];
         if operation.is_abort() {
+            let at = harm.map_or(0, |_| self.random.below(CUTS.len()));
             let cut = Harm::Killed(Place {
                 side: Side::Desktop,
-                point: CUT.to_owned(),
+                point: CUTS[at].to_owned(),
             });
             world.arm(&cut, 0)?;
             world.supervised(&args).await?;

@@ -260,11 +260,10 @@ fn hidden(world: &World, scene: &Scene) -> Result<Vec<String>> {
         home: world.desktop(),
         dir: scene.repo.clone(),
     };
-    for shell in [Some(here), shell(world, scene, Side::Cloud)?] {
-        if let Some(shell) = shell {
-            let found = refs(&shell, "refs/ff/incoming")?;
-            all.extend(found.lines().map(str::to_owned));
-        }
+    let there = shell(world, scene, Side::Cloud)?;
+    for shell in [Some(here), there].into_iter().flatten() {
+        let found = refs(&shell, "refs/ff/incoming")?;
+        all.extend(found.lines().map(str::to_owned));
     }
     Ok(all)
 }
