@@ -39,6 +39,8 @@ fn main() -> Result<()> {
         .json()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written, as on a full disk, would end what wrote it.
+        .log_internal_errors(false)
         .init();
     let Command::Serve(args) = Cli::parse().command;
     runtime::start()?.block_on(server::serve(args))

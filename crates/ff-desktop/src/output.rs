@@ -82,6 +82,8 @@ pub fn log_to_stderr() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written, as on a full disk, would end what wrote it.
+        .log_internal_errors(false)
         .with_ansi(false)
         .init();
 }
