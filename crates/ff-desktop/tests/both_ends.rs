@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::server::Server;
+use common::server::{REMOTE, Server};
 use common::{Desktop, git};
 use serde_json::Value;
 
