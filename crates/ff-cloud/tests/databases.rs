@@ -63,7 +63,7 @@ async fn servers_that_start_at_once_migrate_once() {
             db.close().await.unwrap();
         }
         let migrations = "SELECT count(*), count(DISTINCT version) FROM seaql_migrations";
-        assert_eq!(database.sql(migrations), "3|3");
+        assert_eq!(database.sql(migrations), "4|4");
         assert_eq!(database.sql("SELECT count(*) FROM users"), "1");
         let held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
         assert_eq!(database.sql(held), "0");

@@ -19,7 +19,7 @@ fn a_workspace_has_one_owner_and_all_of_its_work_whoever_is_killed_in_a_move() {
     let settings = Settings {
         programs: options().programs,
         seed: 1,
-        schedules: 16,
+        schedules: Some(16),
         full_disks: false,
         only: None,
     };

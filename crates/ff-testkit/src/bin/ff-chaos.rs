@@ -52,9 +52,10 @@ struct Args {
     /// Move so many more to a container.
     #[arg(long, value_name = "N", default_value = "20")]
     on_docker: usize,
-    /// For moves, play so many schedules; each comes before any comes again.
-    #[arg(long, value_name = "N", default_value = "260")]
-    moves: usize,
+    /// For moves, play so many schedules, in place of each that there is, once; each comes before
+    /// any comes again.
+    #[arg(long, value_name = "N")]
+    moves: Option<usize>,
     /// Only this suite.
     #[arg(long, value_enum)]
     suite: Option<Suite>,

@@ -36,8 +36,8 @@ pub struct Settings {
     pub programs: PathBuf,
     /// The same seed gives the same schedules.
     pub seed: u64,
-    /// How many schedules; each comes before any comes again.
-    pub schedules: usize,
+    /// How many schedules, each before any comes again; `None`: each once.
+    pub schedules: Option<usize>,
     /// Whether disks become full, too: that needs root.
     pub full_disks: bool,
     /// Only schedules whose name (`operation@side:point/harm`) contains this.
@@ -101,10 +101,10 @@ pub async fn run(settings: Settings, tell: impl Fn(&str)) -> Result<Report> {
     if let Some(only) = &settings.only {
         schedules.retain(|it| it.to_string().contains(only));
     }
-    for (number, schedule) in deal(&schedules, settings.schedules, &mut random)
-        .iter()
-        .enumerate()
-    {
+    let count = settings.schedules.unwrap_or(schedules.len());
+    tell(&format!("{count} of {} schedules", schedules.len()));
+    let dealt = deal(&schedules, count, &mut random);
+    for (number, schedule) in dealt.iter().enumerate() {
         if number % IN_ONE_WORLD == IN_ONE_WORLD - 1 {
             drop(world);
             world = World::new(&settings.programs, settings.full_disks).await?;
