@@ -132,6 +132,12 @@ impl Git {
             .await
     }
 
+    /// Whether a worktree is on a branch, as far as its files tell: `false` is certain. Takes no
+    /// process, so that many can be looked at (gitrepository-layout(5), "HEAD").
+    pub(crate) fn may_be_on_a_branch(dir: &Path) -> bool {
+        head_of(dir).is_none_or(|head| head.starts_with("ref: "))
+    }
+
     /// A digest of what differs in a worktree from what is checked out: what `status` says, and size
     /// and time of each file it names, or is told to pass over. Equal digests: nobody has edited anything.
     pub(crate) async fn look(&self, dir: &Path) -> Result<String> {
@@ -261,6 +267,13 @@ impl Git {
         let here = std::fs::canonicalize(dir).ok();
         Ok(here.is_some() && top == here && common(dir).await? == common(repo).await?)
     }
+}
+
+/// Name of the commit or branch in `HEAD`, read from git's own files.
+fn head_of(dir: &Path) -> Option<String> {
+    let link = std::fs::read_to_string(dir.join(".git")).ok()?;
+    let git_dir = link.trim_end().strip_prefix("gitdir: ")?;
+    std::fs::read_to_string(dir.join(git_dir).join("HEAD")).ok()
 }
 
 /// Adds size and time of a file, if it is there.

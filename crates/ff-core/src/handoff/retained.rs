@@ -10,6 +10,7 @@ use super::retained_ref;
 use crate::clock;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::git::Git;
 use crate::project::utf8;
 use crate::store::Retained;
 use crate::workspace::worktree_path;
@@ -112,7 +113,10 @@ impl Core {
             worktree_path(&project, &workspace.id),
         );
         let private = retained_ref(&workspace.id);
-        if dir.is_dir() && self.git().current_branch(&dir).await?.as_ref() == Some(&copy.branch) {
+        if dir.is_dir()
+            && Git::may_be_on_a_branch(&dir)
+            && self.git().current_branch(&dir).await?.as_ref() == Some(&copy.branch)
+        {
             self.let_go(&workspace.id, &dir, copy).await?;
         }
         if copy.kept_until.is_none_or(|until| until > clock::now()) {

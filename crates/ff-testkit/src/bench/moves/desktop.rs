@@ -98,7 +98,7 @@ impl Desktop {
         std::fs::write(&authority, github.ca_pem())?;
         let address = github.addr();
         Ok(format!(
-            "git -c http.sslCAInfo={} -c http.curloptResolve=github.com:{}:{} -c http.extraHeader='{LOGIN}' \
+            "GIT_SSL_CAINFO={} git -c http.curloptResolve=github.com:{}:{} -c http.extraHeader='{LOGIN}' \
              -c credential.helper= clone --quiet https://github.com:{}/octo/{name}.git {to}",
             authority.display(),
             address.port(),

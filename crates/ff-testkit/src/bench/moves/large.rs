@@ -134,7 +134,8 @@ impl<'a> One<'a> {
             false => self.desktop.checkout_in_vm(&self.id)?,
         };
         let copied = self.copy(&from, &self.desktop.reference_in_vm()).await?;
-        self.desktop.in_vm("rm -rf ~/reference").await?;
+        // What came by rsync is root's.
+        std::fs::remove_dir_all(self.desktop.reference_in_vm())?;
         Ok(cloned + copied)
     }
 
