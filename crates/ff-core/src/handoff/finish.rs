@@ -98,9 +98,10 @@ impl Core {
             // The user may have committed since the restore.
             self.check_landing(&record.workspace_id, &project, &git.branch, Some(&git.head))
                 .await?;
-        }
-        if !staging.is_built() {
-            self.stage(&project, record, manifest, &state).await?;
+            // Also when the copy that it shares files with was moved aside or edited.
+            if !staging.is_as_built(&dir)? {
+                self.stage(&project, record, manifest, &state).await?;
+            }
         }
         if dir.is_dir() {
             self.git().clear_stale_lock(&dir).await?;

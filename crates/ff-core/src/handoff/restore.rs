@@ -123,12 +123,14 @@ impl Core {
     ) -> Result<String> {
         let spool = Spool::of(&self.config().data_dir, &record.id);
         let files = part_path(&spool, manifest, FILES)?;
+        let earlier = worktree_path(project, &record.workspace_id);
         Staging::of(project, &record.id)
             .build(
                 self.git(),
                 Path::new(&project.repo_path),
                 state,
                 files.as_deref(),
+                Some(earlier.as_path()).filter(|dir| dir.is_dir()),
             )
             .await
     }

@@ -11,6 +11,7 @@ mod archive;
 mod capture;
 mod operation;
 mod print;
+mod reuse;
 mod stage;
 mod survey;
 #[cfg(test)]

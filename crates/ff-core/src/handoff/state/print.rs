@@ -114,19 +114,34 @@ pub(super) async fn identify(dir: &Path, tree: &Tree, id_length: usize) -> Resul
 }
 
 fn identify_all(dir: &Path, things: &[(Name, Node)], id_length: usize) -> Result<Ids> {
+    let ids = each(things, |(name, node)| {
+        Ok((name.clone(), identify_one(dir, name, *node, id_length)?))
+    })?;
+    Ok(ids.into_iter().collect())
+}
+
+/// Does the same with each thing, on as many threads as pay, and returns what came of it in the
+/// order of the things.
+pub(super) fn each<T: Sync, R: Send>(
+    things: &[T],
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicUsize::new(0);
-    let work = || -> Result<Vec<(Name, String)>> {
+    let thread = || -> Result<Vec<(usize, R)>> {
         let mut found = Vec::new();
-        while let Some((name, node)) = things.get(next.fetch_add(1, Ordering::Relaxed)) {
-            found.push((name.clone(), identify_one(dir, name, *node, id_length)?));
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(thing) = things.get(at) else {
+                return Ok(found);
+            };
+            found.push((at, work(thing)?));
         }
-        Ok(found)
     };
-    std::thread::scope(|scope| {
+    let mut all = std::thread::scope(|scope| {
         let threads = threads.min(MAX_THREADS);
-        let all: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut ids = Ids::new();
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
+        let mut found = Vec::with_capacity(things.len());
         for thread in all {
             let broken = |_| {
                 Error::io(
@@ -134,13 +149,20 @@ fn identify_all(dir: &Path, things: &[(Name, Node)], id_length: usize) -> Result
                     std::io::ErrorKind::Other.into(),
                 )
             };
-            ids.extend(thread.join().map_err(broken)??);
+            found.extend(thread.join().map_err(broken)??);
         }
-        Ok(ids)
-    })
+        Ok::<_, Error>(found)
+    })?;
+    all.sort_unstable_by_key(|(at, _)| *at);
+    Ok(all.into_iter().map(|(_, found)| found).collect())
 }
 
-fn identify_one(dir: &Path, name: &Name, node: Node, id_length: usize) -> Result<String> {
+pub(super) fn identify_one(
+    dir: &Path,
+    name: &Name,
+    node: Node,
+    id_length: usize,
+) -> Result<String> {
     let path = below(dir, name);
     let what = || format!("cannot read {}", path.display());
     let Node::File { size, .. } = node else {

@@ -11,6 +11,7 @@ use ff_protocol::{ErrorCode, HandoffId};
 
 use super::capture::{DIR_MODE, expected};
 use super::print::{Printed, identify};
+use super::reuse::{Linked, are_as_linked, reuse};
 use super::walk::{Ignored, LIMITS, Node, Tree, walk};
 use super::{State, archive, below, inside, invalid, operation};
 use crate::core::private_dir;
@@ -26,6 +27,9 @@ pub(in crate::handoff) struct Staging {
 
 /// What a worktree is going to hold.
 pub(super) type Listing = BTreeMap<Name, Node>;
+
+/// A file or link whose bytes git has stored: its name, their id, what it is to be.
+pub(super) type Stored = (Name, String, Node);
 
 impl Staging {
     /// That of a hand-off.
@@ -46,6 +50,13 @@ impl Staging {
         self.listing_file().is_file()
     }
 
+    /// Whether it was built to the end, and what it shares with the copy in a directory is still
+    /// there and as it was.
+    pub(in crate::handoff) fn is_as_built(&self, copy: &Path) -> Result<bool> {
+        let linked = self.linked_file();
+        Ok(self.is_built() && linked.is_file() && are_as_linked(copy, &read_json(&linked)?))
+    }
+
     pub(super) fn files(&self) -> PathBuf {
         self.dir.join("files")
     }
@@ -54,12 +65,17 @@ impl Staging {
         self.dir.join("index")
     }
 
+    fn linked_file(&self) -> PathBuf {
+        self.dir.join("linked.json")
+    }
+
     fn listing_file(&self) -> PathBuf {
         self.dir.join("listing.json")
     }
 
     /// Builds a state whose objects are in `repo`, and returns the fingerprint of what then lies
-    /// there.
+    /// there. Files that an earlier copy has with the same bytes and permissions are linked from
+    /// there: they need not be written again.
     ///
     /// # Errors
     /// `invalid` for a state that cannot be followed, `corrupted` when something is missing.
@@ -69,6 +85,7 @@ impl Staging {
         repo: &Path,
         state: &State,
         archive: Option<&Path>,
+        earlier: Option<&Path>,
     ) -> Result<String> {
         self.remove()?;
         private_dir(&self.files())?;
@@ -107,6 +124,10 @@ impl Staging {
                 private_dir(&below(&self.files(), name))?;
             }
         }
+        let mut linked = Linked::new();
+        if let Some(earlier) = earlier {
+            (linked, stored) = self.link_stored(earlier, stored).await?;
+        }
         // Links come last, so that nothing is written through one.
         let links = self.write_stored(git, repo, &stored).await?;
         let links = links.into_iter().chain(self.unpack(archive)?);
@@ -117,9 +138,22 @@ impl Staging {
         }
         operation::write(&self.dir.join("operation"), &state.operation)?;
         let print = self.print(git, repo, state, &listing).await?;
+        write_json(&self.linked_file(), &linked)?;
         self.write_listing(&listing)?;
         sync_all(&self.dir)?;
         Ok(print)
+    }
+
+    /// Links what an earlier copy has as well; returns that, and what is left to be written.
+    async fn link_stored(
+        &self,
+        earlier: &Path,
+        stored: Vec<Stored>,
+    ) -> Result<(Linked, Vec<Stored>)> {
+        let (from, to) = (earlier.to_owned(), self.files());
+        let task = tokio::task::spawn_blocking(move || reuse(&from, &to, stored));
+        let ended = task.await.map_err(std::io::Error::other);
+        ended.context(|| "linking the files broke down".to_owned())
     }
 
     /// Writes the files that git has stored; returns the links among them.
@@ -127,7 +161,7 @@ impl Staging {
         &self,
         git: &Git,
         repo: &Path,
-        stored: &[(Name, String, Node)],
+        stored: &[Stored],
     ) -> Result<Vec<(Name, PathBuf)>> {
         let ids: Vec<&str> = stored.iter().map(|(_, id, _)| id.as_str()).collect();
         let links = self.dir.join("links");
@@ -229,12 +263,7 @@ fn add_parents(listing: &mut Listing) -> Result<()> {
 }
 
 /// Bytes that the files will have.
-async fn check_weight(
-    git: &Git,
-    repo: &Path,
-    stored: &[(Name, String, Node)],
-    listing: &Listing,
-) -> Result<u64> {
+async fn check_weight(git: &Git, repo: &Path, stored: &[Stored], listing: &Listing) -> Result<u64> {
     let ids: Vec<String> = stored.iter().map(|(_, id, _)| id.clone()).collect();
     let (missing, total) = git.weigh_blobs(repo, &ids).await?;
     if let Some(id) = missing.first() {

@@ -85,7 +85,7 @@ impl Repository {
             dir: self.dir.path().join("staging"),
         };
         let repo = self.dir.path().join("repo");
-        let error = staging.build(&self.git, &repo, state, archive).await;
+        let error = staging.build(&self.git, &repo, state, archive, None).await;
         let error = error.unwrap_err();
         assert_eq!(
             self.run("find . -path ./staging -prune -o -print | sort"),

@@ -13,7 +13,7 @@ use crate::error::{Error, IoContext, Result};
 use crate::git::Name;
 
 /// Permission bits that travel.
-const BITS: u32 = 0o777;
+pub(super) const BITS: u32 = 0o777;
 
 /// A thing in a worktree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ mod kept;
 mod owners;
 mod parts;
 mod refused;
+mod reused;
 mod states;
 mod whole;
 mod world;
