@@ -68,15 +68,15 @@ impl Desktop {
         self.world.github()?.create_repo("octo", name).await
     }
 
-    /// Clones from the git host into a new directory of the VM; milliseconds.
-    pub(super) async fn clone_in_vm(&self, name: &str) -> Result<f64> {
-        let clone = format!("{GH} clone --quiet https://github.com/octo/{name}.git ~/reference");
+    /// Clones from the git host into a new directory of the VM's home; milliseconds.
+    pub(super) async fn clone_in_vm(&self, name: &str, to: &str) -> Result<f64> {
+        let clone = format!("{GH} clone --quiet https://github.com/octo/{name}.git ~/{to}");
         self.in_vm(&clone).await
     }
 
-    /// Where the VM's user has that clone, on the host.
-    pub(super) fn reference_in_vm(&self) -> PathBuf {
-        self.volume.join("reference")
+    /// The VM's home, on the host.
+    pub(super) fn home_of_vm(&self) -> &Path {
+        &self.volume
     }
 
     /// A workspace's directory in the VM, on the host.

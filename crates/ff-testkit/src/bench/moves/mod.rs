@@ -5,6 +5,7 @@ mod desktop;
 mod large;
 mod memory;
 mod small;
+mod steps;
 
 pub(super) use large::run as large;
 pub(super) use memory::run as memory;

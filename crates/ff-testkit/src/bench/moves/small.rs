@@ -1,13 +1,12 @@
 //! A small workspace, sent to a VM that is awake and knows its project, by what `ff` says of its
 //! steps; beside a bare `git clone` in the VM.
 
-use std::time::Instant;
-
 use anyhow::Result;
 
-use super::desktop::{Desktop, listened};
+use super::desktop::Desktop;
+use super::steps::Steps;
 use crate::bench::Bench;
-use crate::bench::clock::{millis, pair};
+use crate::bench::clock::pair;
 use crate::bench::report::{Goal, Row, Unit};
 
 pub(in crate::bench) async fn run(bench: &Bench) -> Result<Vec<Row>> {
@@ -32,31 +31,17 @@ pub(in crate::bench) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     desktop.world.ff(["send", &id]).ok().await?;
 
     let (mut ours, mut clones) = (Vec::new(), Vec::new());
-    let mut steps: Vec<(String, Vec<f64>)> = Vec::new();
+    let mut steps = Steps::default();
     for n in 0..bench.settings.samples(100, 5) {
         let (id, dir) = desktop.workspace_in("small").await?;
         let script = "git commit -q --allow-empty -m 'Not pushed'; echo more >> f1; echo new > new";
         desktop.sh_in(&dir, script).await?;
         let own = async || {
-            let begun = Instant::now();
-            let mut last = 0.0;
-            let heard = |line: &str| {
-                let Some(name) = line.strip_prefix("ok ").and_then(step) else {
-                    return;
-                };
-                let now = millis(begun.elapsed());
-                match steps.iter_mut().find(|(it, _)| it == name) {
-                    Some((_, times)) => times.push(now - last),
-                    None => steps.push((name.to_owned(), vec![now - last])),
-                }
-                last = now;
-            };
-            listened(desktop.ff(bench, ["send", &id]), heard).await?;
-            ours.push(millis(begun.elapsed()));
+            ours.push(steps.of(desktop.ff(bench, ["send", &id])).await?);
             anyhow::Ok(())
         };
         let reference = async || {
-            clones.push(desktop.clone_in_vm("small").await?);
+            clones.push(desktop.clone_in_vm("small", "reference").await?);
             desktop.in_vm("rm -rf ~/reference").await?;
             anyhow::Ok(())
         };
@@ -67,16 +52,7 @@ pub(in crate::bench) async fn run(bench: &Bench) -> Result<Vec<Row>> {
     let send = Row::new("send of a small workspace", Unit::Millis, ours);
     let send = send.map(|row| row.against(&clones).goal(Goal::P50(1000.0)));
     let mut rows: Vec<Row> = send.into_iter().collect();
-    for (name, times) in steps {
-        rows.extend(Row::new(format!("  {name}"), Unit::Millis, times));
-    }
+    rows.extend(steps.rows());
     rows.extend(Row::new("  git clone in the VM", Unit::Millis, clones));
     Ok(rows)
-}
-
-/// Name of a step in `ff`'s line about its end, without what differs from time to time.
-fn step(line: &str) -> Option<&str> {
-    let line = line.trim();
-    let (name, _) = line.rsplit_once(" (")?;
-    Some(name.split_once(':').map_or(name, |(name, _)| name))
 }
