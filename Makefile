@@ -54,7 +54,7 @@ _setup-bench:
 	@scripts/setup.sh docker bench
 
 _setup-test:
-	@scripts/setup.sh docker lint nextest gh postgres tmux
+	@scripts/setup.sh docker lint nextest gh postgres tmux capture
 
 _lint:
 	$(step) "format" cargo fmt --all --check

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this machine ready: setup.sh [docker] [lint] [nextest] [gh] [postgres] [tmux] [bench]. Installs what is missing, changes nothing else.
+# Makes this machine ready: setup.sh [docker] [lint] [nextest] [gh] [postgres] [tmux] [capture] [bench]. Installs what is missing, changes nothing else.
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 . "$ROOT/scripts/packages.sh"
@@ -80,8 +80,9 @@ for part in "$@"; do
     nextest) need_nextest ;;
     gh) need_commands gh=gh ;;
     tmux) need_commands tmux=tmux mkfifo=coreutils ;;
+    capture) need_commands tcpdump=tcpdump ;;
     postgres) need_postgres ;;
     bench) need_nginx; need_commands rsync=rsync ;;
-    *) die "setup.sh knows docker, lint, nextest, gh, postgres, tmux and bench, not '$part'" ;;
+    *) die "setup.sh knows docker, lint, nextest, gh, postgres, tmux, capture and bench, not '$part'" ;;
   esac
 done

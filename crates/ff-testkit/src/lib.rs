@@ -7,6 +7,7 @@
 //! moves.
 
 pub mod bench;
+pub mod capture;
 pub mod chaos;
 pub mod github;
 pub mod handoff_chaos;

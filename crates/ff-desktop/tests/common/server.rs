@@ -109,6 +109,17 @@ impl Server {
         vms.next().unwrap().unwrap().path().join("home")
     }
 
+    /// The port of the only VM's agent.
+    pub fn agent_port(&self) -> u16 {
+        let machine = self.the_home().with_file_name("machine.json");
+        let machine = std::fs::read(machine).unwrap();
+        let machine: serde_json::Value = serde_json::from_slice(&machine).unwrap();
+        let port = machine["run"]["port"].as_u64();
+        port.unwrap_or_else(|| panic!("no port in {machine}"))
+            .try_into()
+            .unwrap()
+    }
+
     /// The directory of the only workspace in the only VM.
     pub fn worktree(&self) -> PathBuf {
         let all = self.the_home().join("factory-factory/worktrees");

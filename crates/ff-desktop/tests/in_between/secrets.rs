@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use ff_testkit::capture::Capture;
 use ff_testkit::link::Link;
 
 use super::common::git;
@@ -63,6 +64,11 @@ async fn tokens_of_a_repository_never_leave_the_machine_and_are_named_without_th
     std::fs::write(worktree.join("new.txt"), "new\n").unwrap();
 
     let link = Link::noting(server.address()).await.unwrap();
+    let ports = [server.address().port(), server.agent_port()];
+    let mut captures = Vec::new();
+    for port in ports {
+        captures.push(Capture::of_port(port).await.unwrap());
+    }
     let through = format!("http://{}", link.address());
     desktop.ok(&["cloud", "connect", &through, "--user", "test-user"]);
     // All that may ever be logged.
@@ -86,12 +92,15 @@ async fn tokens_of_a_repository_never_leave_the_machine_and_are_named_without_th
     assert_eq!(run.code, 0, "{}", run.stderr);
     assert!(!run.stderr.contains(TOKEN), "{}", run.stderr);
 
-    let passed = link.noted();
-    assert!(
-        passed.windows(9).any(|it| it == b"there.txt"),
-        "nothing was noted"
-    );
-    assert!(!has_token(&passed), "it passed the server");
+    let mut passed = vec![link.noted()];
+    for capture in captures {
+        passed.push(capture.stop().await.unwrap());
+    }
+    for passed in passed {
+        let found = passed.windows(9).any(|it| it == b"there.txt");
+        assert!(found, "nothing was noted");
+        assert!(!has_token(&passed), "it passed the server or the agent");
+    }
     for dir in [
         server.data_dir(),
         &desktop.path("data"),
