@@ -23,7 +23,7 @@ impl Git {
             .command(&self.home)
             .network()
             .config(&helper, "")
-            .config(&helper, GH_HELPER)
+            .config(&helper, GH_ANSWERS)
             .args(args.into_iter().chain([dir.as_os_str()]))
             .output()
             .await?;
@@ -65,9 +65,12 @@ impl Git {
                 .await?;
             self.use_login(repo, remote).await?;
         }
+        let helper = helper_key(remote);
         let fetch = self
             .command(repo)
             .network()
+            .config(&helper, "")
+            .config(&helper, GH_ANSWERS)
             .args(["fetch", "--prune", "origin"]);
         let output = fetch.output().await?;
         if output.ok {
@@ -91,6 +94,10 @@ impl Git {
 
 /// `gh` as git's credential helper, as `gh auth setup-git` writes it.
 const GH_HELPER: &str = "!gh auth git-credential";
+
+/// The same where only we run git: `gh` has nothing to do when git tells it that a login was right,
+/// and would take a process for that.
+const GH_ANSWERS: &str = "!f() { test \"$1\" != get || gh auth git-credential get; }; f";
 
 fn helper_key(remote: &Remote) -> String {
     format!("credential.https://{}.helper", remote.host)
