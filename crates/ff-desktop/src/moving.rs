@@ -154,8 +154,13 @@ impl<'a> Move<'a> {
         reach(Point::Committed);
         step.done();
         let step = self.context.progress.step("settle");
-        converge(self.core, &self.cloud, &self.notes, id).await?;
+        let missed = converge(self.core, &self.cloud, &self.notes, id).await?;
         step.done();
+        if let Some(error) = missed {
+            self.context.out.say(format!(
+                "note: the cloud has not finished its part yet, and is told again: {error}"
+            ));
+        }
         Ok(())
     }
 

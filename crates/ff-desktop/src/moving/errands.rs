@@ -31,6 +31,7 @@ pub async fn run(core: &Core, cloud: &Connection, notes: &Notes) -> anyhow::Resu
 }
 
 /// Tells the server how one hand-off ended. From its answer on, the copy that stayed here may age.
+/// Returns why the server could not take it in yet: then the next command tells it again.
 ///
 /// # Errors
 /// The note cannot be removed, or the records cannot be written.
@@ -40,7 +41,7 @@ pub async fn tell(
     notes: &Notes,
     id: &HandoffId,
     committed: bool,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<ClientError>> {
     let told = match committed {
         true => client.finalize(id).await.map(|_| ()),
         false => client.abort(id).await,
@@ -48,13 +49,14 @@ pub async fn tell(
     match told {
         Err(error) if may_succeed_later(&error) => {
             tracing::debug!(%error, handoff = %id, "the server was not told how it ended");
-            return Ok(());
+            return Ok(Some(error));
         }
         Ok(()) if committed => core.handoff_finalized(id).await?,
         _ => {}
     }
     reach(Point::Told);
-    notes.remove(id)
+    notes.remove(id)?;
+    Ok(None)
 }
 
 /// Takes the note of a hand-off away that has ended here and of which the server knows.
@@ -69,7 +71,31 @@ pub async fn settle(core: &Core, notes: &Notes, id: &HandoffId) -> anyhow::Resul
     }
 }
 
-/// Whether the call is worth another try: the server has not ruled on it.
+/// Whether the call is worth another try: the server has not ruled on it. A failure inside it, or
+/// in the VM, is no ruling: its disk may be full.
 fn may_succeed_later(error: &ClientError) -> bool {
-    error.is_transient() || error.code() == Some(ErrorCode::Suspended)
+    let no_ruling = [ErrorCode::Suspended, ErrorCode::Internal];
+    error.is_transient() || error.code().is_some_and(|code| no_ruling.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use ff_protocol::Problem;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_ruling_is_told_again() {
+        let later = |code| may_succeed_later(&ClientError::Problem(Problem::new(code, "said")));
+        for code in [
+            ErrorCode::Internal,
+            ErrorCode::Suspended,
+            ErrorCode::Timeout,
+        ] {
+            assert!(later(code), "{code:?}");
+        }
+        for code in [ErrorCode::NotFound, ErrorCode::Conflict, ErrorCode::Gone] {
+            assert!(!later(code), "{code:?}");
+        }
+    }
 }

@@ -124,7 +124,8 @@ pub async fn standing(
     }
 }
 
-/// After the commit: this side takes or lets go of the workspace, and the server is told.
+/// After the commit: this side takes or lets go of the workspace, and the server is told. Returns
+/// why that could not take it in yet.
 ///
 /// # Errors
 /// This side cannot converge; the next command tries again.
@@ -133,7 +134,7 @@ pub async fn converge(
     cloud: &Connection,
     notes: &Notes,
     id: &HandoffId,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<ClientError>> {
     core.handoff_finish(id, true).await?;
     reach(Point::Converged);
     errands::tell(core, &cloud.client, notes, id, true).await

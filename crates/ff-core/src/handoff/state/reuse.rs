@@ -11,7 +11,6 @@ use super::below;
 use super::print::{each, identify_one};
 use super::stage::Stored;
 use super::walk::{BITS, Node};
-use crate::error::Result;
 use crate::git::Name;
 
 /// What was linked, and how each looked then.
