@@ -28,8 +28,7 @@ run: _setup _build _image ## start the server on http://localhost:3000 for devel
 	@$(BIN)/ff-cloud serve --dev --image "$(FF_VM_IMAGE)"
 
 test: _setup-test _lint _build-tests _image ## check format and lints, run every test
-	@dir=$$(scripts/test-dir.sh); trap 'rm -rf "$$dir"' EXIT; \
-	TMPDIR=$$dir cargo nextest run --workspace --locked --cargo-profile $(PROFILE)
+	@cargo nextest run --workspace --locked --cargo-profile $(PROFILE)
 
 bench: export FF_VM_IMAGE := ff-vm:bench
 bench: _setup-bench ## measure beside bare containers with an optimised build
