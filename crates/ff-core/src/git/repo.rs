@@ -8,6 +8,7 @@ use ff_protocol::ErrorCode;
 
 use super::{Git, Name};
 use crate::error::{Error, IoContext, Result};
+use crate::processes;
 
 /// An index lock is given up after this long.
 const STALE_LOCK: Duration = Duration::from_secs(10);
@@ -245,7 +246,8 @@ impl Git {
     }
 
     /// Removes the index lock that a killed git left in a worktree. One that is younger than a
-    /// few seconds may belong to a git that still runs.
+    /// few seconds may belong to a git that still runs, and one of any age does while a git works
+    /// in the worktree: it may wait for its editor, with the lock in place but not open.
     ///
     /// # Errors
     /// `git_index_locked` for such a one.
@@ -255,7 +257,7 @@ impl Git {
             return Ok(());
         };
         let age = meta.modified().ok().and_then(|at| at.elapsed().ok());
-        if age.is_none_or(|age| age <= STALE_LOCK) {
+        if age.is_none_or(|age| age <= STALE_LOCK) || processes::works_in("git", dir) {
             let detail = format!("another git is at work in {}", dir.display());
             return Err(Error::refused(ErrorCode::GitIndexLocked, detail)
                 .hint("wait for it, then run the same command again"));

@@ -4,4 +4,4 @@ pub(crate) mod mark;
 pub(crate) mod marked;
 mod table;
 
-pub(crate) use table::{Process, carries, look, numbers};
+pub(crate) use table::{Process, carries, look, numbers, works_in};

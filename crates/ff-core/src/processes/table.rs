@@ -1,6 +1,7 @@
 //! What `/proc` says of the processes of this machine.
 
 use std::fs;
+use std::path::Path;
 
 use rustix::process::{Pid, getpid};
 
@@ -54,6 +55,19 @@ fn parse(pid: Pid, stat: &str) -> Option<Process> {
 pub(crate) fn carries(pid: Pid, mark: &[u8]) -> bool {
     let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
     environment.is_ok_and(|bytes| bytes.split(|&byte| byte == 0).any(|entry| entry == mark))
+}
+
+/// Whether a program of this name runs whose working directory is in a directory.
+pub(crate) fn works_in(program: &str, dir: &Path) -> bool {
+    let of = |pid: Pid, name: &str| format!("/proc/{}/{name}", pid.as_raw_nonzero());
+    let Ok(dir) = dir.canonicalize() else {
+        return false;
+    };
+    numbers().into_iter().any(|pid| {
+        let is_it =
+            fs::read_to_string(of(pid, "comm")).is_ok_and(|comm| comm.trim_end() == program);
+        is_it && fs::read_link(of(pid, "cwd")).is_ok_and(|cwd| cwd.starts_with(&dir))
+    })
 }
 
 #[cfg(test)]

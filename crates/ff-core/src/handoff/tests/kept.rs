@@ -1,6 +1,6 @@
 //! What was made on one side while the workspace was on the other is never lost.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ff_protocol::ErrorCode;
 use ff_protocol::handoff::Export;
@@ -265,19 +265,57 @@ async fn a_commit_kept_on_another_branch_lets_the_pull_go_on() {
     );
 }
 
+/// The index lock of the only worktree of the desktop's repository.
+fn index_lock(world: &World) -> PathBuf {
+    let worktrees = world.desktop.home.join("demo/.git/worktrees");
+    let mut all = std::fs::read_dir(worktrees).unwrap();
+    all.next().unwrap().unwrap().path().join("index.lock")
+}
+
+#[tokio::test]
+async fn the_lock_of_a_git_that_waits_for_its_editor_is_left_to_it() {
+    let world = World::new().await;
+    let path = world.workspace.worktree_path.clone().unwrap();
+    world.send().await;
+    let id = pull_up_to_restore(&world, 2).await.unwrap();
+    let waits = world.dir.path().join("waits");
+    std::fs::write(&waits, "").unwrap();
+    let editor = format!(
+        "while [ -e {} ]; do sleep 0.1; done; false",
+        waits.display()
+    );
+    let mut git = std::process::Command::new("git")
+        .args(["commit", "-a", "--quiet", "--allow-empty"])
+        .current_dir(&path)
+        .env("HOME", &world.desktop.home)
+        .env("GIT_EDITOR", &editor)
+        .spawn()
+        .unwrap();
+    let lock = index_lock(&world);
+    for _ in 0..200 {
+        if lock.exists() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+    let opened = std::fs::File::options().write(true).open(&lock).unwrap();
+    opened.set_modified(long_ago).unwrap();
+    let error = world.desktop.core.handoff_finish(&id, true).await;
+    assert_eq!(error.unwrap_err().code(), ErrorCode::GitIndexLocked);
+    assert!(lock.exists());
+    std::fs::remove_file(&waits).unwrap();
+    // Its editor fails, so it commits nothing.
+    assert!(!git.wait().unwrap().success());
+    world.converge(&id).await;
+}
+
 #[tokio::test]
 async fn a_lock_that_a_killed_git_left_does_not_stop_the_finish() {
     let world = World::new().await;
     world.send().await;
     let id = pull_up_to_restore(&world, 2).await.unwrap();
-    let worktrees = world.desktop.home.join("demo/.git/worktrees");
-    let private = std::fs::read_dir(worktrees)
-        .unwrap()
-        .next()
-        .unwrap()
-        .unwrap()
-        .path();
-    let lock = std::fs::File::create(private.join("index.lock")).unwrap();
+    let lock = std::fs::File::create(index_lock(&world)).unwrap();
     let error = world.desktop.core.handoff_finish(&id, true).await;
     assert_eq!(error.unwrap_err().code(), ErrorCode::GitIndexLocked);
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
