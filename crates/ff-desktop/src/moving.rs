@@ -67,7 +67,10 @@ impl<'a> Move<'a> {
         let cloud = context.cloud()?;
         let found = find::workspace(context, text).await?;
         let Some(lock) = locks::try_take(context.data_dir(), found.id.as_str())? else {
-            let text = format!("another ff is moving workspace {} right now", found.name());
+            let text = format!(
+                "another ff is moving workspace {} right now; wait for it, or end it there with Ctrl-C",
+                found.name()
+            );
             return Err(Failure::new(Exit::Refused, text)
                 .next(format!("ff workspace show {}", found.id))
                 .into());
@@ -75,7 +78,7 @@ impl<'a> Move<'a> {
         let notes = Notes::in_dir(context.data_dir());
         errands::run(core, &cloud, &notes).await?;
         let earlier = settle_earlier(core, &cloud, &notes, &found.id, context.out).await?;
-        contact::compare(context, &cloud).await?;
+        contact::compare(context, &cloud, Some(&found.id)).await?;
         let known = find::workspace(context, found.id.as_str()).await?;
         Ok(Self {
             context,

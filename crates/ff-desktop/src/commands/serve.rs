@@ -96,7 +96,7 @@ async fn keep_contact(context: &Context) {
     loop {
         match context.cloud_if_connected() {
             Ok(Some(cloud)) => {
-                if let Err(error) = contact::compare(context, &cloud).await {
+                if let Err(error) = contact::compare(context, &cloud, None).await {
                     tracing::warn!(?error, "who owns workspaces is not compared");
                 }
             }

@@ -91,7 +91,7 @@ async fn for_cloud(context: &Context, known: &Known) -> anyhow::Result<()> {
         epoch: known.owner().1 + 1,
     };
     cloud.client.reclaim(&known.id, &reclaim).await?;
-    contact::compare(context, &cloud).await
+    contact::compare(context, &cloud, Some(&known.id)).await
 }
 
 fn sure(context: &Context, known: &Known) -> Result<(), Failure> {

@@ -2,19 +2,26 @@
 
 use ff_core::Core;
 use ff_core::handoff::{Followed, claims};
-use ff_protocol::HandoffId;
 use ff_protocol::ownership::{Claim, Claims, Ruling};
 use ff_protocol::workspace::CloudWorkspace;
+use ff_protocol::{HandoffId, WorkspaceId};
 
 use crate::context::{Connection, Context};
+use crate::locks;
 use crate::output::Output;
 
 /// Compares the records of this machine with the server's list of workspaces, and follows what the
-/// server says of those on which they differ. A server that does not answer is left for later.
+/// server says of those on which they differ. Those that another `ff` moves right now are left to
+/// it; this process has `held` itself. A server that does not answer is left for later, and what
+/// cannot be followed is told.
 ///
 /// # Errors
-/// The local records cannot be read or written.
-pub async fn compare(context: &Context, cloud: &Connection) -> anyhow::Result<()> {
+/// The local records cannot be read.
+pub async fn compare(
+    context: &Context,
+    cloud: &Connection,
+    held: Option<&WorkspaceId>,
+) -> anyhow::Result<()> {
     let mut mine = claims(context.store().await?).await?;
     if mine.is_empty() {
         return Ok(());
@@ -31,14 +38,26 @@ pub async fn compare(context: &Context, cloud: &Connection) -> anyhow::Result<()
         };
         cloud.client.claim(&asked).await
     };
-    match told.await {
-        Ok(rulings) if rulings.is_empty() => Ok(()),
-        Ok(rulings) => follow(context.core().await?, &rulings, context.out).await,
+    let rulings = match told.await {
+        Ok(rulings) => rulings,
         Err(error) => {
             tracing::debug!(%error, "who owns workspaces is compared later");
-            Ok(())
+            return Ok(());
+        }
+    };
+    for ruling in rulings {
+        let id = &ruling.workspace_id;
+        let lock = locks::try_take(context.data_dir(), id.as_str())?;
+        if lock.is_none() && held != Some(id) {
+            continue;
+        }
+        if let Err(error) = follow(context.core().await?, &[ruling], context.out).await {
+            context.out.say(format!(
+                "note: what the cloud says of a workspace cannot be followed yet: {error:#}"
+            ));
         }
     }
+    Ok(())
 }
 
 /// Has the server find out in the VM whether a hand-off was committed of which it has lost the

@@ -38,7 +38,7 @@ pub async fn recover(context: &Context, only: Option<&WorkspaceId>) -> anyhow::R
     if !store.unfinished_handoffs().await?.is_empty() || !notes.all()?.is_empty() {
         settle(context, &cloud, &notes, only).await?;
     }
-    contact::compare(context, &cloud).await
+    contact::compare(context, &cloud, None).await
 }
 
 async fn settle(
@@ -68,7 +68,7 @@ async fn settle(
             )),
             Ok(Standing::Committed | Standing::Ended) => {}
             Err(error) => context.out.say(format!(
-                "note: the move of workspace {workspace} was cut, and the cloud cannot be asked how it ended: {error:#}"
+                "note: the move of workspace {workspace} was cut, and cannot be settled yet: {error:#}"
             )),
         }
     }

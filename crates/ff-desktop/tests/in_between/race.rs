@@ -87,3 +87,39 @@ fn stays_off(loser: &Desktop, winner: &Value, epoch: u64) {
     let refused = loser.ff(&["send", "demo"]);
     refused.failed(4, &[owner]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_move_is_left_alone_by_whatever_else_the_desktop_is_asked_meanwhile() {
+    let (desktop, server) = connected().await;
+    let worktree = desktop.worktree("demo");
+    for n in 0..400 {
+        std::fs::write(worktree.join(format!("f{n}")), format!("{n}\n")).unwrap();
+    }
+    git(&worktree, &["add", "-A"]);
+    git(&worktree, &["commit", "--quiet", "-m", "files"]);
+    let mut asked = 0;
+    for round in 0..2 {
+        desktop.ok(&["send", "demo"]);
+        let there = server.worktree();
+        for n in 0..200 {
+            std::fs::write(there.join(format!("f{n}")), format!("{round} {n}\n")).unwrap();
+        }
+        let mut pull = begin(&desktop, &["pull", "demo"]);
+        while pull.try_wait().unwrap().is_none() {
+            desktop.ok(&["workspace", "list"]);
+            asked += 1;
+        }
+        let pull = end(pull);
+        assert_eq!(pull.code, 0, "{}", pull.stderr);
+        for n in 0..400 {
+            let expected = match n {
+                0..200 => format!("{round} {n}\n"),
+                _ => format!("{n}\n"),
+            };
+            let found = std::fs::read_to_string(worktree.join(format!("f{n}"))).unwrap();
+            assert_eq!(found, expected, "f{n}");
+        }
+    }
+    println!("asked {asked} times in two pulls");
+    assert!(asked > 2);
+}
