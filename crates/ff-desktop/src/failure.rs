@@ -242,7 +242,10 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::Unauthorized | C::ForeignOrigin | C::AmbiguousUser => {
             "ff cloud connect URL --user NAME".into()
         }
-        C::GitIndexLocked => format!("ff workspace archive {workspace} --remove-git-index-lock"),
+        C::GitIndexLocked if is("ff workspace archive") => {
+            format!("ff workspace archive {workspace} --remove-git-index-lock")
+        }
+        C::GitIndexLocked => again,
         C::Conflict | C::LimitReached if is_of_sessions(&asked.command) => {
             format!("ff session list {workspace}")
         }

@@ -90,15 +90,12 @@ pub struct KeptView {
 
 impl KeptView {
     fn text(&self) -> String {
-        let until = self
-            .until
-            .map(|at| format!(", until {}", at.format("%Y-%m-%d")))
-            .unwrap_or_default();
-        let edited = match self.edited {
-            true => ", changed since",
-            false => "",
+        let stays = match self.until {
+            _ if self.edited => ", changed since, so it stays".to_owned(),
+            Some(at) => format!(", until {}", at.format("%Y-%m-%d")),
+            None => String::new(),
         };
-        format!("{}{edited}{until}", self.path.display())
+        format!("{}{stays}", self.path.display())
     }
 }
 

@@ -46,7 +46,9 @@ impl Core {
             );
             return refused(
                 detail,
-                "keep both, the changed copy as a workspace of its own: `ff pull --keep-both`",
+                &format!(
+                    "keep both, the changed copy as a workspace of its own: `ff pull {id} --keep-both`"
+                ),
             );
         }
         match head {

@@ -117,7 +117,7 @@ async fn keep(moving: &Move<'_>) -> anyhow::Result<()> {
         let kept = core.workspace_restore(id).await?;
         let (name, branch) = (&kept.name, kept.branch_name.unwrap_or_default());
         moving.context.out.say(format!(
-            "note: what was changed here is workspace \"{name}\" now, on branch {branch}"
+            "note: what was changed here is workspace \"{name}\" now, on branch {branch}; files that git ignores stayed with it"
         ));
     }
     Ok(())

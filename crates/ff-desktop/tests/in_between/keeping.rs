@@ -16,7 +16,7 @@ async fn an_edited_copy_stops_a_pull_and_is_kept_beside_it_when_asked() {
     let shown = desktop.ok(&["workspace", "show", "demo"]);
     assert!(shown.contains("changed since"), "{shown}");
     let refused = desktop.ff(&["pull", "demo"]);
-    refused.failed(4, &["was changed since", "ff pull --keep-both"]);
+    refused.failed(4, &["was changed since", "--keep-both"]);
     assert_eq!(place(&desktop), ("CLOUD".into(), false, 2));
     assert!(worktree.join("late.txt").exists());
 

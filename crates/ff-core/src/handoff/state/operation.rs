@@ -117,8 +117,11 @@ pub(super) fn read_all(git_dir: &Path) -> Result<Vec<GitFile>> {
 }
 
 fn stays(why: &str, ends: &str) -> Error {
-    let hint = format!("finish it, or end it with `--{ends}`");
-    Error::refused(ErrorCode::Conflict, why).hint(hint.replace("--reset", "reset"))
+    let how = match ends {
+        "reset" => "git bisect reset".to_owned(),
+        option => format!("--{option}"),
+    };
+    Error::refused(ErrorCode::Conflict, why).hint(format!("finish it, or end it with `{how}`"))
 }
 
 /// Reads these files below a directory.

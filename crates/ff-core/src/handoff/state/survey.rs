@@ -69,11 +69,12 @@ impl Checkout<'_> {
     }
 
     pub(super) async fn scan(&self) -> Result<Scan> {
+        // First: without one there is no commit either.
+        let git_dir = self.git.git_dir(self.dir).await?;
         let head = self.git.commit(self.dir, "HEAD").await?.ok_or_else(|| {
             let detail = format!("{} has no commit", shown(self.dir));
             refused(detail, "make a first commit")
         })?;
-        let git_dir = self.git.git_dir(self.dir).await?;
         Ok(Scan {
             operation: operation::read(&git_dir)?,
             head,
