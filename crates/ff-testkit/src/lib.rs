@@ -9,6 +9,7 @@
 pub mod bench;
 pub mod capture;
 pub mod chaos;
+pub mod container;
 pub mod github;
 pub mod handoff_chaos;
 pub mod handoff_states;

@@ -18,6 +18,7 @@ const STACK: usize = 8 << 20;
 fn a_workspace_has_one_owner_and_all_of_its_work_whoever_is_killed_in_a_move() {
     let settings = Settings {
         programs: options().programs,
+        image: None,
         seed: 1,
         schedules: Some(16),
         full_disks: false,

@@ -56,6 +56,9 @@ struct Args {
     /// any comes again.
     #[arg(long, value_name = "N")]
     moves: Option<usize>,
+    /// For moves, agents are plain processes: there are no containers.
+    #[arg(long)]
+    as_processes: bool,
     /// Only this suite.
     #[arg(long, value_enum)]
     suite: Option<Suite>,
@@ -109,6 +112,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     let moves = handoff_chaos::Settings {
         programs: programs.clone(),
+        image: (!args.as_processes).then(|| args.image.clone()),
         seed,
         schedules: args.moves,
         full_disks: true,

@@ -29,6 +29,19 @@ impl Disk {
         Ok(Self { at: at.to_owned() })
     }
 
+    /// Gives a directory a disk of its own, with all that is in it.
+    ///
+    /// # Errors
+    /// Nobody but root may.
+    pub(super) fn over(at: &Path) -> Result<Self> {
+        let kept = tempfile::tempdir()?;
+        let (from, to) = (at.join("."), kept.path().join("all"));
+        copy(&from, &to)?;
+        let disk = Self::mount(at)?;
+        copy(&to.join("."), at)?;
+        Ok(disk)
+    }
+
     /// Leaves no room on it.
     ///
     /// # Errors
@@ -63,6 +76,18 @@ fn mount(at: &Path, options: &str) -> Result<()> {
         .context("cannot run mount")?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "mount {}: {said}", at.display());
+    Ok(())
+}
+
+/// Copies a directory with owners and modes, its own among them.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let output = Command::new("cp")
+        .arg("--archive")
+        .args([from, to])
+        .output();
+    let output = output.context("cannot run cp")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cp {}: {said}", from.display());
     Ok(())
 }
 

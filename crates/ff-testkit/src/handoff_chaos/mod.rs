@@ -1,14 +1,17 @@
 //! The fault suite of moves: `ff`, server and agent are killed at each crash point of a move, in both
 //! directions and while a move is given up; their disks are full from there on; the stream between
-//! them is cut. Agents are plain processes.
+//! them is cut. Agents are in containers of the built image, or plain processes.
 //!
 //! The verdict comes from outside: git, `find` and `sha256sum` on both sides, and the databases'
 //! files.
 
 mod disk;
+mod harm;
 mod plan;
 mod scene;
+mod server;
 mod verdict;
+mod vm;
 mod wire;
 mod world;
 
@@ -20,7 +23,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::chaos::random::Random;
-use plan::{Harm, Operation, Place, Schedule, deal};
+use plan::{Harm, Operation, Point, Schedule, deal};
 use scene::Scene;
 use world::World;
 
@@ -34,6 +37,8 @@ const IN_ONE_WORLD: usize = 40;
 pub struct Settings {
     /// Directory with `ff`, `ff-cloud` and `ff-agent`.
     pub programs: PathBuf,
+    /// Image of the VMs; without one they are plain processes.
+    pub image: Option<String>,
     /// The same seed gives the same schedules.
     pub seed: u64,
     /// How many schedules, each before any comes again; `None`: each once.
@@ -90,7 +95,7 @@ pub async fn run(settings: Settings, tell: impl Fn(&str)) -> Result<Report> {
         ..Report::default()
     };
     let mut random = Random::new(settings.seed);
-    let mut world = World::new(&settings.programs, settings.full_disks).await?;
+    let mut world = World::new(&settings).await?;
     let Calm {
         plan,
         carried,
@@ -107,7 +112,7 @@ pub async fn run(settings: Settings, tell: impl Fn(&str)) -> Result<Report> {
     for (number, schedule) in dealt.iter().enumerate() {
         if number % IN_ONE_WORLD == IN_ONE_WORLD - 1 {
             drop(world);
-            world = World::new(&settings.programs, settings.full_disks).await?;
+            world = World::new(&settings).await?;
         }
         let begun = Instant::now();
         let name = schedule.to_string();
@@ -126,7 +131,7 @@ pub async fn run(settings: Settings, tell: impl Fn(&str)) -> Result<Report> {
                 report.failures.push(format!("{number} {name}: {error:#}"));
                 let said = world.said();
                 drop(world);
-                world = World::new(&settings.programs, settings.full_disks).await?;
+                world = World::new(&settings).await?;
                 format!(" FAILED {error:#}\n{said}")
             }
         };
@@ -167,7 +172,7 @@ struct Calm {
 /// Each operation with nothing in the way shows what it comes to.
 async fn calm(world: &mut World, settings: &Settings, random: &mut Random) -> Result<Calm> {
     let (mut plan, mut carried) = (Vec::new(), BTreeMap::new());
-    let mut seen: Vec<Place> = Vec::new();
+    let mut seen: Vec<Point> = Vec::new();
     for operation in Operation::ALL {
         let name = format!("calm-{operation:?}").to_lowercase();
         let mut scene = Scene::begin(world, &name, random.number()).await?;
@@ -179,7 +184,7 @@ async fn calm(world: &mut World, settings: &Settings, random: &mut Random) -> Re
         seen.extend(played.came_to);
     }
     let points = world.points()?;
-    let came = |point: &Place| seen.iter().any(|it| it.point == point.point);
+    let came = |point: &Point| seen.iter().any(|it| it.name == point.name);
     let missed = points.iter().filter(|point| !came(point));
     let missed = missed.map(|it| format!("nobody comes to {it}")).collect();
     Ok(Calm {

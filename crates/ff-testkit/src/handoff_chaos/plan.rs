@@ -48,22 +48,33 @@ pub enum Victim {
     Agent,
 }
 
-/// A point that a side comes to.
+/// Who comes to points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `ff`.
+    Desktop,
+    /// `ff-cloud`.
+    Server,
+    /// `ff-agent`.
+    Agent,
+}
+
+/// A crash point that a side comes to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Point {
     /// Who comes to it.
     pub side: Side,
     /// Its name.
-    pub point: String,
+    pub name: String,
 }
 
 /// What goes wrong.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Harm {
     /// Whoever comes to a point is killed there.
-    Killed(Place),
+    Killed(Point),
     /// The disk of whoever comes to a point has no room left from there on, for a while.
-    Full(Place),
+    Full(Point),
     /// The stream is cut in one way, and somebody may die of it.
     Cut(Way, Victim),
 }
@@ -106,13 +117,24 @@ impl Operation {
     }
 }
 
-impl fmt::Display for Place {
+impl Point {
+    /// Whose point it is: the server's own have a prefix.
+    pub fn program(&self) -> Program {
+        match self.side {
+            Side::Desktop => Program::Desktop,
+            Side::Cloud if self.name.starts_with("handoff.") => Program::Server,
+            Side::Cloud => Program::Agent,
+        }
+    }
+}
+
+impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let side = match self.side {
             Side::Desktop => "desktop",
             Side::Cloud => "cloud",
         };
-        write!(f, "{side}:{}", self.point)
+        write!(f, "{side}:{}", self.name)
     }
 }
 
@@ -120,8 +142,8 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let operation = self.operation.name();
         match &self.harm {
-            Harm::Killed(place) => write!(f, "{operation}@{place}/killed"),
-            Harm::Full(place) => write!(f, "{operation}@{place}/full"),
+            Harm::Killed(point) => write!(f, "{operation}@{point}/killed"),
+            Harm::Full(point) => write!(f, "{operation}@{point}/full"),
             Harm::Cut(way, victim) => {
                 let (way, victim) = (format!("{way:?}"), format!("{victim:?}"));
                 let name = format!("{operation}@{way}/{victim}");
@@ -131,11 +153,11 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// Everything that can go wrong, in an operation that comes to these places.
-pub fn all(operation: Operation, places: &[Place], with_full_disks: bool) -> Vec<Schedule> {
-    let mut harms: Vec<Harm> = places.iter().cloned().map(Harm::Killed).collect();
+/// Everything that can go wrong, in an operation that comes to these points.
+pub fn all(operation: Operation, points: &[Point], with_full_disks: bool) -> Vec<Schedule> {
+    let mut harms: Vec<Harm> = points.iter().cloned().map(Harm::Killed).collect();
     if with_full_disks {
-        harms.extend(places.iter().cloned().map(Harm::Full));
+        harms.extend(points.iter().cloned().map(Harm::Full));
     }
     if !operation.is_abort() {
         let victims = [
@@ -167,20 +189,20 @@ pub fn deal(all: &[Schedule], count: usize, random: &mut Random) -> Vec<Schedule
 mod tests {
     use super::*;
 
-    fn places() -> Vec<Place> {
-        let place = |side, point: &str| Place {
+    fn points() -> Vec<Point> {
+        let point = |side, name: &str| Point {
             side,
-            point: point.to_owned(),
+            name: name.to_owned(),
         };
         vec![
-            place(Side::Desktop, "move.begun"),
-            place(Side::Cloud, "both.ended"),
+            point(Side::Desktop, "move.begun"),
+            point(Side::Cloud, "both.ended"),
         ]
     }
 
     #[test]
     fn each_comes_before_any_comes_again_and_a_seed_gives_the_same_order() {
-        let all = all(Operation::Send, &places(), true);
+        let all = all(Operation::Send, &points(), true);
         assert_eq!(all.len(), 2 + 2 + 8);
         let dealt = |seed| deal(&all, 30, &mut Random::new(seed));
         assert_eq!(dealt(1), dealt(1));
@@ -195,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_is_given_up_is_not_cut() {
-        let all = all(Operation::AbortPull, &places(), false);
+        let all = all(Operation::AbortPull, &points(), false);
         let names: Vec<_> = all.iter().map(Schedule::to_string).collect();
         assert_eq!(
             names,

@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::plan::{Harm, Operation, Place, Side};
+use super::plan::{Harm, Operation, Point, Side};
 use super::verdict::{self, Copy};
+use super::vm::Place;
 use super::world::{World, share};
 use crate::chaos::random::Random;
 use crate::journey::outside::sqlite_change;
@@ -48,7 +49,7 @@ pub(super) struct Scene {
 #[derive(Debug, Clone)]
 pub(super) struct Played {
     /// Where somebody came to in the operation.
-    pub(super) came_to: Vec<Place>,
+    pub(super) came_to: Vec<Point>,
     /// Whether the harm came about.
     pub(super) hit: bool,
     /// Bytes that went up and down in the operation.
@@ -183,7 +184,7 @@ impl Scene {
     }
 
     /// A shell in the workspace on a side.
-    pub(super) fn at(&self, world: &World, side: Side) -> Result<Here> {
+    pub(super) fn at(&self, world: &World, side: Side) -> Result<Place> {
         verdict::shell(world, self, side)?.context("the workspace has no directory there")
     }
 
@@ -215,9 +216,9 @@ impl Scene {
         let mut args = vec![verb, workspace.as_str()];
         if operation.is_abort() {
             let at = harm.map_or(0, |_| self.random.below(CUTS.len()));
-            let cut = Harm::Killed(Place {
+            let cut = Harm::Killed(Point {
                 side: Side::Desktop,
-                point: CUTS[at].to_owned(),
+                name: CUTS[at].to_owned(),
             });
             world.arm(&cut, 0)?;
             world.supervised(&args).await?;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::plan::Side;
 use super::scene::{Scene, other};
+use super::vm::Place;
 use super::world::World;
 use crate::journey::outside::sqlite_texts;
 use crate::states::{Here, Shell, Told, differences, look};
@@ -30,23 +31,16 @@ pub(super) enum Copy<'a> {
     AsItWas(Option<Told>),
 }
 
-fn home(world: &World, side: Side) -> PathBuf {
-    match side {
-        Side::Desktop => world.desktop(),
-        Side::Cloud => world.vm().to_owned(),
-    }
-}
-
 fn data(world: &World, side: Side) -> PathBuf {
-    home(world, side).join(match side {
+    world.home(side).join(match side {
         Side::Desktop => ".local/share/factory-factory",
         Side::Cloud => ".local/share/ff-agent",
     })
 }
 
 /// A shell in the workspace's directory on a side, if there is one.
-pub(super) fn shell(world: &World, scene: &Scene, side: Side) -> Result<Option<Here>> {
-    let home = home(world, side);
+pub(super) fn shell(world: &World, scene: &Scene, side: Side) -> Result<Option<Place>> {
+    let home = world.home(side);
     let name = format!("workspace-{}", scene.workspace);
     let projects = std::fs::read_dir(home.join("factory-factory/worktrees"));
     let projects = projects.into_iter().flatten().flatten();
@@ -57,7 +51,7 @@ pub(super) fn shell(world: &World, scene: &Scene, side: Side) -> Result<Option<H
     found.retain(|it| it.is_dir());
     found.dedup();
     ensure!(found.len() <= 1, "the workspace is there twice: {found:?}");
-    Ok(found.pop().map(|dir| Here { home, dir }))
+    found.pop().map(|dir| world.place(side, dir)).transpose()
 }
 
 /// Where the CLI looks for the transcripts of a directory.
@@ -81,12 +75,10 @@ pub(super) async fn know(world: &World, scene: &Scene, side: Side) -> Result<Kno
          ORDER BY 1"
     );
     let mut conversation = sqlite_texts(&data(world, side).join("core.db"), &sql).await?;
-    let dir = transcripts(&shell.home, &shell.dir);
+    let home = world.home(side);
+    let dir = transcripts(&home, &shell.dir);
     let name = format!("{}.jsonl", scene.conversation);
-    let hash = Here {
-        dir,
-        home: shell.home.clone(),
-    };
+    let hash = Here { dir, home };
     let hash = hash.run(&format!("sha256sum {name}"));
     let hash = hash.context("the transcript is not where the CLI looks for it")?;
     conversation.push(String::from_utf8(hash)?);
@@ -108,7 +100,7 @@ pub(super) fn copy(world: &World, scene: &Scene, side: Side) -> Result<Option<To
 }
 
 /// What a directory holds, whatever it is on.
-fn files(shell: &Here) -> Result<Told> {
+fn files(shell: &Place) -> Result<Told> {
     let mut told = look(shell)?;
     told.retain(|name, _| ["things", "bytes", "index", "resolved", "broken"].contains(&&**name));
     Ok(told)
@@ -188,7 +180,7 @@ fn same(was: &Told, now: &Told) -> Result<()> {
     Ok(())
 }
 
-fn refs(shell: &Here, pattern: &str) -> Result<String> {
+fn refs(shell: &dyn Shell, pattern: &str) -> Result<String> {
     let asked = format!("git for-each-ref --format='%(objectname) %(refname)' {pattern}");
     Ok(String::from_utf8(shell.run(&asked)?)?.trim().to_owned())
 }
@@ -241,7 +233,7 @@ pub(super) async fn left(world: &World, scene: &Scene) -> Result<Vec<String>> {
             let files = std::fs::read_dir(&dir).into_iter().flatten().flatten();
             left.extend(files.map(|it| it.path().display().to_string()));
         }
-        let home = home(world, side);
+        let home = world.home(side);
         let here = Here {
             dir: home.clone(),
             home,
@@ -256,10 +248,7 @@ pub(super) async fn left(world: &World, scene: &Scene) -> Result<Vec<String>> {
 /// Refs of hand-offs under way, in both repositories.
 fn hidden(world: &World, scene: &Scene) -> Result<Vec<String>> {
     let mut all = Vec::new();
-    let here = Here {
-        home: world.desktop(),
-        dir: scene.repo.clone(),
-    };
+    let here = Place::here(world.desktop(), scene.repo.clone());
     let there = shell(world, scene, Side::Cloud)?;
     for shell in [Some(here), there].into_iter().flatten() {
         let found = refs(&shell, "refs/ff/incoming")?;

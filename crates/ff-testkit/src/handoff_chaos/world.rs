@@ -1,53 +1,63 @@
 //! A desktop, a server and a VM, all plain processes of this machine, with a git host that is a
 //! directory. What is killed is started again, as a supervisor would.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use ff_client::{Auth, CloudClient};
-use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
-use tokio::process::{Child, Command};
 
+use super::Settings;
 use super::disk::Disk;
-use super::plan::{Harm, Place, Side, Victim, Way};
+use super::harm::Done;
+use super::plan::{Point, Program, Side, Way};
+use super::server::{Server, USER};
+use super::vm::{self, Place, Vm};
 use super::wire::Wire;
+use crate::container::Image;
 use crate::handoff_states::stage::{make_remote, prepare_home, run_ff};
-use crate::journey::process::{Ran, Run, eventually, free_port, tail};
+use crate::journey::process::{Ran, Run, tail};
 
-const UP: Duration = Duration::from_secs(60);
 /// Between two looks at who has died.
 const LOOK: Duration = Duration::from_millis(20);
 /// So many of them between two looks at what has still to be settled.
 const LOOKS: usize = 10;
-/// How long a disk stays full.
-const FULL: Duration = Duration::from_secs(2);
-const USER: &str = "ada";
 /// Crash points of moves: those of VMs have a suite of their own.
 const OURS: [&str; 5] = ["handoff.", "leave.", "arrive.", "both.", "move."];
 
-/// The world; dropping it ends all of it.
+/// The world; dropping it ends all of it, in the order of what it has.
 pub(super) struct World {
-    dir: tempfile::TempDir,
+    pub(super) wire: Wire,
+    pub(super) server: Server,
+    pub(super) vm: Vm,
+    /// What is written for the git host.
+    remotes: PathBuf,
+    /// Of the VMs, with what shows their agents the way to their ticket.
+    _image: Option<Image>,
+    /// Of the desktop, the server and of VMs that are processes; empty when they have none of their own.
+    pub(super) disks: Disks,
+    pub(super) harm: Option<Done>,
     programs: PathBuf,
-    address: SocketAddr,
-    wire: Wire,
-    server: Option<Child>,
-    vm_home: PathBuf,
-    /// Of the desktop, the server and the VM; empty when they have none of their own.
-    disks: Vec<Disk>,
-    harm: Option<Done>,
+    dir: tempfile::TempDir,
 }
 
-/// A harm that is set up, and how far it has come.
-#[derive(Debug)]
-struct Done {
-    harm: Harm,
-    hit: bool,
-    full_since: Option<Instant>,
+/// Disks, of which a later one may lie on an earlier one.
+#[derive(Debug, Default)]
+pub(super) struct Disks(Vec<Disk>);
+
+impl Disks {
+    /// One of them.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn get(&self, number: usize) -> Result<&Disk> {
+        self.0.get(number).context("there are no disks")
+    }
+}
+
+impl Drop for Disks {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
 }
 
 impl World {
@@ -55,59 +65,74 @@ impl World {
     ///
     /// # Errors
     /// A program is not there, or disks are wanted and cannot be mounted.
-    pub(super) async fn new(programs: &Path, with_disks: bool) -> Result<Self> {
+    pub(super) async fn new(settings: &Settings) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("ff-moves-").tempdir()?;
-        let mut disks = Vec::new();
-        for name in ["desktop", "data", "data/process"] {
+        let in_containers = settings.image.is_some();
+        let with_disks = match in_containers {
+            true => &["desktop", "data"][..],
+            false => &["desktop", "data", "data/process"],
+        };
+        let mut disks = Disks::default();
+        for name in with_disks {
             let path = dir.path().join(name);
             std::fs::create_dir_all(&path)?;
-            if with_disks {
-                disks.push(Disk::mount(&path)?);
+            if settings.full_disks {
+                disks.0.push(Disk::mount(&path)?);
             }
         }
-        std::fs::create_dir(dir.path().join("remotes"))?;
-        let address = free_port()?;
-        let mut world = Self {
-            vm_home: PathBuf::new(),
-            programs: programs.to_owned(),
-            wire: Wire::start(address).await?,
-            server: None,
-            harm: None,
-            address,
+        let image = settings.image.as_deref();
+        let image = image.map(|it| Image::with(it, "FF_CRASH_TICKET", vm::TICKET));
+        let image = image.transpose()?;
+        let name = image.as_ref().map(Image::name);
+        let mut server = Server::start(&settings.programs, dir.path(), name).await?;
+        let vm = Vm::make(&mut server, in_containers, settings.full_disks).await?;
+        let remotes = vm.git_host(dir.path().join("remotes"))?;
+        vm.prepare(&remotes)?;
+        let world = Self {
+            wire: Wire::start(server.address()).await?,
+            server,
+            vm,
+            remotes,
+            _image: image,
             disks,
+            harm: None,
+            programs: settings.programs.clone(),
             dir,
         };
-        world.start_server().await?;
-        let url = format!("http://{address}");
-        let vm = CloudClient::new(&url, Auth::User(USER.parse()?))?;
-        let vm = vm.create_vm(None).await?;
-        world.vm_home = world.path(&format!("data/process/{}/home", vm.id));
-        for home in [world.desktop(), world.vm_home.clone()] {
-            prepare_home(&home, &world.path("remotes"))?;
-        }
+        prepare_home(&world.desktop(), &world.remotes)?;
         let url = format!("http://{}", world.wire.address());
         let connect = ["cloud", "connect", &url, "--user", USER];
         world.ff(&connect).ok().await?;
         Ok(world)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
     /// The desktop's home.
     pub(super) fn desktop(&self) -> PathBuf {
-        self.path("desktop")
+        self.dir.path().join("desktop")
     }
 
-    /// The home in the VM.
-    pub(super) fn vm(&self) -> &Path {
-        &self.vm_home
+    /// The home on a side, as a directory of this machine.
+    pub(super) fn home(&self, side: Side) -> PathBuf {
+        match side {
+            Side::Desktop => self.desktop(),
+            Side::Cloud => self.vm.home().to_owned(),
+        }
+    }
+
+    /// A directory of this machine in the home on a side, as that side's user has it.
+    ///
+    /// # Errors
+    /// It is not there.
+    pub(super) fn place(&self, side: Side, dir: PathBuf) -> Result<Place> {
+        match side {
+            Side::Desktop => Ok(Place::here(self.desktop(), dir)),
+            Side::Cloud => self.vm.place(dir),
+        }
     }
 
     /// The server's database.
     pub(super) fn database(&self) -> PathBuf {
-        self.path("data/cloud.db")
+        self.server.data().join("cloud.db")
     }
 
     /// A bare repository at the git host, and its address.
@@ -115,13 +140,13 @@ impl World {
     /// # Errors
     /// git fails.
     pub(super) async fn remote(&self, name: &str) -> Result<(PathBuf, String)> {
-        make_remote(&self.path("remotes"), name).await
+        make_remote(&self.remotes, name).await
     }
 
     /// A run of `ff`.
     pub(super) fn ff(&self, args: &[&str]) -> Run {
         run_ff(&self.programs, &self.desktop(), args.iter().copied())
-            .env("FF_CRASH_TICKET", self.ticket(Side::Desktop))
+            .env("FF_CRASH_TICKET", self.ticket(Program::Desktop))
     }
 
     /// Bytes that went to and from the server.
@@ -129,105 +154,29 @@ impl World {
         self.wire.carried()
     }
 
-    fn ticket(&self, side: Side) -> PathBuf {
-        self.path(match side {
-            Side::Desktop => "desktop.ticket",
-            Side::Cloud => "cloud.ticket",
-        })
-    }
-
-    fn log(&self, side: Side) -> PathBuf {
-        self.ticket(side).with_extension("ticket.log")
-    }
-
-    async fn start_server(&mut self) -> Result<()> {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.path("server.log"))?;
-        let mut command = Command::new(self.programs.join("ff-cloud"));
-        for name in ["DATABASE_URL", "FF_CLOUD_DATABASE_URL"] {
-            command.env_remove(name);
+    /// Where a program looks for the point at which it is to die.
+    pub(super) fn ticket(&self, of: Program) -> PathBuf {
+        match of {
+            Program::Desktop => self.dir.path().join("desktop.ticket"),
+            Program::Server => self.server.ticket(),
+            Program::Agent => self.vm.ticket().unwrap_or_else(|| self.server.ticket()),
         }
-        let child = command
-            .args(["serve", "--dev", "--provider", "process"])
-            .args(["--idle-stop=172800", "--idle-freeze=86400"])
-            .args(["--listen", &self.address.to_string(), "--data-dir"])
-            .arg(self.path("data"))
-            .arg("--agent-binary")
-            .arg(self.programs.join("ff-agent"))
-            .env("FF_CRASH_TICKET", self.ticket(Side::Cloud))
-            .env("FF_CRASH_LOG", self.log(Side::Cloud))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot start ff-cloud")?;
-        self.server = Some(child);
-        let url = format!("http://{}", self.address);
-        let client = CloudClient::new(&url, Auth::User(USER.parse()?))?;
-        eventually("the server answers", UP, async || {
-            Ok(client.healthz().await.is_ok().then_some(()))
-        })
-        .await
     }
 
-    /// Starts the server again if it has died.
-    async fn mend(&mut self) -> Result<()> {
-        let ended = match &mut self.server {
-            Some(server) => server.try_wait()?.is_some(),
-            None => true,
+    /// Where a program notes the points it comes to.
+    pub(super) fn log(&self, of: Program) -> PathBuf {
+        self.ticket(of).with_extension("ticket.log")
+    }
+
+    /// The logs of a side's programs.
+    fn logs(&self, side: Side) -> Vec<PathBuf> {
+        let of = match side {
+            Side::Desktop => &[Program::Desktop][..],
+            Side::Cloud => &[Program::Server, Program::Agent],
         };
-        match ended {
-            true => self.start_server().await,
-            false => Ok(()),
-        }
-    }
-
-    /// Sets a harm up.
-    ///
-    /// # Errors
-    /// A file cannot be written.
-    pub(super) fn arm(&mut self, harm: &Harm, at: u64) -> Result<()> {
-        match harm {
-            Harm::Killed(place) => std::fs::write(self.ticket(place.side), &place.point)?,
-            Harm::Full(place) => {
-                let text = format!("{} stop", place.point);
-                std::fs::write(self.ticket(place.side), text)?;
-            }
-            Harm::Cut(way, _) => self.wire.cut_after(*way, at),
-        }
-        self.harm = Some(Done {
-            harm: harm.clone(),
-            hit: false,
-            full_since: None,
-        });
-        Ok(())
-    }
-
-    /// Ends a harm; whether it came about.
-    ///
-    /// # Errors
-    /// A disk cannot be given room again.
-    pub(super) fn disarm(&mut self) -> Result<bool> {
-        let Some(done) = self.harm.take() else {
-            return Ok(false);
-        };
-        match &done.harm {
-            Harm::Killed(place) => Ok(std::fs::remove_file(self.ticket(place.side)).is_err()),
-            Harm::Full(place) => {
-                let there = std::fs::remove_file(self.ticket(place.side)).is_ok();
-                if done.full_since.is_some() {
-                    self.disk_of(place)?.free()?;
-                }
-                Ok(done.hit && !there)
-            }
-            Harm::Cut(..) => {
-                self.wire.spare();
-                Ok(done.hit)
-            }
-        }
+        let mut logs: Vec<_> = of.iter().map(|it| self.log(*it)).collect();
+        logs.dedup();
+        logs
     }
 
     /// Runs `ff` while somebody looks after server and harm. `None`: it was killed.
@@ -254,89 +203,15 @@ impl World {
     /// It cannot be done.
     pub(super) async fn look_after(&mut self) -> Result<bool> {
         let dies = self.go_on_with_harm()?;
-        self.mend().await?;
+        self.server.mend().await?;
         Ok(dies)
-    }
-
-    fn go_on_with_harm(&mut self) -> Result<bool> {
-        let Some(mut done) = self.harm.take() else {
-            return Ok(false);
-        };
-        let went_on = self.one_step(&mut done);
-        self.harm = Some(done);
-        went_on
-    }
-
-    fn one_step(&mut self, done: &mut Done) -> Result<bool> {
-        match &done.harm {
-            Harm::Full(place) if !done.hit => {
-                if let Some(stopped) = self.stopped(place.side)? {
-                    self.disk_of(place)?.fill()?;
-                    (done.hit, done.full_since) = (true, Some(Instant::now()));
-                    kill_process(stopped, Signal::CONT)?;
-                }
-            }
-            Harm::Full(place) if done.full_since.is_some_and(|it| it.elapsed() > FULL) => {
-                self.disk_of(place)?.free()?;
-                done.full_since = None;
-            }
-            Harm::Cut(_, victim) if !done.hit && !self.wire.is_to_cut() => {
-                done.hit = true;
-                match victim {
-                    Victim::Nobody => {}
-                    Victim::Desktop => return Ok(true),
-                    Victim::Server => {
-                        if let Some(server) = &mut self.server {
-                            server.start_kill()?;
-                        }
-                    }
-                    Victim::Agent => kill_process(self.agent()?, Signal::KILL)?,
-                }
-            }
-            _ => {}
-        }
-        Ok(false)
-    }
-
-    /// Who stopped at a point, as the ticket asked.
-    fn stopped(&self, side: Side) -> Result<Option<Pid>> {
-        if self.ticket(side).exists() {
-            return Ok(None);
-        }
-        let log = std::fs::read_to_string(self.log(side))?;
-        let mut stopped = log.lines().filter_map(|line| line.strip_prefix("stopped "));
-        let pid = stopped.next_back().and_then(|pid| pid.parse().ok());
-        let Some(pid) = pid.and_then(Pid::from_raw) else {
-            return Ok(None);
-        };
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()))?;
-        let state = stat.rsplit_once(')').map(|(_, rest)| rest.trim_start());
-        Ok(state.is_some_and(|it| it.starts_with('T')).then_some(pid))
-    }
-
-    fn disk_of(&self, place: &Place) -> Result<&Disk> {
-        let at = match place.side {
-            Side::Desktop => 0,
-            Side::Cloud if place.point.starts_with("handoff.") => 1,
-            Side::Cloud => 2,
-        };
-        self.disks.get(at).context("there are no disks")
-    }
-
-    fn agent(&self) -> Result<Pid> {
-        let record = self.vm_home.with_file_name("machine.json");
-        let record: Value = serde_json::from_slice(&std::fs::read(record)?)?;
-        let pid = record["run"]["pid"].as_i64().map(i32::try_from);
-        pid.and_then(Result::ok)
-            .and_then(Pid::from_raw)
-            .with_context(|| format!("no agent runs: {record}"))
     }
 
     /// The points that both sides came to since the last look, in order, each once.
     ///
     /// # Errors
     /// A log cannot be read.
-    pub(super) fn hits(&self) -> Result<Vec<Place>> {
+    pub(super) fn hits(&self) -> Result<Vec<Point>> {
         self.noted("hit ")
     }
 
@@ -344,24 +219,26 @@ impl World {
     ///
     /// # Errors
     /// A log cannot be read.
-    pub(super) fn points(&self) -> Result<Vec<Place>> {
+    pub(super) fn points(&self) -> Result<Vec<Point>> {
         self.noted("has ")
     }
 
-    fn noted(&self, kind: &str) -> Result<Vec<Place>> {
-        let mut places: Vec<Place> = Vec::new();
+    fn noted(&self, kind: &str) -> Result<Vec<Point>> {
+        let mut points: Vec<Point> = Vec::new();
         for side in [Side::Desktop, Side::Cloud] {
-            let log = std::fs::read_to_string(self.log(side))?;
-            let names = log.lines().filter_map(|line| line.strip_prefix(kind));
-            for name in names.filter(|name| OURS.iter().any(|it| name.starts_with(it))) {
-                let point = name.to_owned();
-                let place = Place { side, point };
-                if !places.contains(&place) {
-                    places.push(place);
+            for log in self.logs(side) {
+                let log = std::fs::read_to_string(log)?;
+                let names = log.lines().filter_map(|line| line.strip_prefix(kind));
+                for name in names.filter(|name| OURS.iter().any(|it| name.starts_with(it))) {
+                    let name = name.to_owned();
+                    let point = Point { side, name };
+                    if !points.contains(&point) {
+                        points.push(point);
+                    }
                 }
             }
         }
-        Ok(places)
+        Ok(points)
     }
 
     /// Forgets what was come to; what points there are stays known.
@@ -369,7 +246,8 @@ impl World {
     /// # Errors
     /// A log cannot be written.
     pub(super) fn forget_hits(&self) -> Result<()> {
-        for log in [Side::Desktop, Side::Cloud].map(|side| self.log(side)) {
+        let logs = [Side::Desktop, Side::Cloud].map(|side| self.logs(side));
+        for log in logs.into_iter().flatten() {
             let text = std::fs::read_to_string(&log).unwrap_or_default();
             let has = text.lines().filter(|line| line.starts_with("has "));
             let has: String = has.map(|line| format!("{line}\n")).collect();
@@ -414,11 +292,8 @@ impl World {
 
     /// The end of what server and agent said.
     pub(super) fn said(&self) -> String {
-        let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
-        let (server, agent) = (
-            read(&self.path("server.log")),
-            read(&self.vm_home.with_file_name("agent.log")),
-        );
+        let server = std::fs::read_to_string(self.server.log()).unwrap_or_default();
+        let agent = self.vm.said();
         format!(
             "--- server\n{}\n--- agent\n{}",
             tail(&server, 3000),
@@ -428,26 +303,10 @@ impl World {
 }
 
 impl Drop for World {
-    /// Agents outlive their server; each has a mark in its environment.
+    /// A server would start its agents again, and a home that is a disk cannot be removed.
     fn drop(&mut self) {
-        if let Some(server) = &mut self.server {
-            let _ = server.start_kill();
-        }
-        let mark = format!("@{}/data/process/", self.dir.path().display());
-        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        for process in processes {
-            let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
-            let ours = environment.split(|byte| *byte == 0).any(|it| {
-                let it = String::from_utf8_lossy(it);
-                it.starts_with("FF_MACHINE=") && it.contains(&mark)
-            });
-            let pid = process.file_name().to_string_lossy().parse().ok();
-            if let Some(pid) = pid.filter(|_| ours).and_then(Pid::from_raw) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
-        // A disk on another one goes first.
-        while self.disks.pop().is_some() {}
+        let _ = self.server.kill();
+        self.vm.let_go();
     }
 }
 

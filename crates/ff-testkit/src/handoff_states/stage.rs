@@ -1,7 +1,7 @@
 //! A server with a VM, and a desktop that is connected to it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -12,7 +12,7 @@ use tokio::process::Child;
 use super::Settings;
 use crate::journey::process::{self, Run, eventually};
 use crate::journey::{self, Options, World};
-use crate::states::{HOME, Here, Shell, checked};
+use crate::states::{HOME, Here, Inside, Shell};
 
 /// What the server gets to end its agents.
 const END: Duration = Duration::from_secs(15);
@@ -32,24 +32,6 @@ pub(super) struct Processes {
     programs: PathBuf,
     vm_home: PathBuf,
     server: Child,
-}
-
-/// A container, as the user of the VM sees it.
-struct Inside {
-    container: String,
-    dir: String,
-}
-
-impl Shell for Inside {
-    fn run(&self, script: &str) -> Result<Vec<u8>> {
-        let script = format!("cd {}\nexport LC_ALL=C GIT_EDITOR=true\n{script}", self.dir);
-        let output = Command::new("docker")
-            .args(["exec", &self.container, "bash", "-c", &script])
-            .stdin(Stdio::null())
-            .output()
-            .context("cannot run docker")?;
-        checked(&script, output)
-    }
 }
 
 impl Stage {
@@ -233,15 +215,20 @@ pub(crate) async fn make_remote(remotes: &Path, name: &str) -> Result<(PathBuf, 
 
 /// Gives a home an identity, and the way to a git host that is a directory.
 pub(crate) fn prepare_home(home: &Path, remotes: &Path) -> Result<()> {
-    let instead = format!(
-        "git config --global url.file://{}/.insteadOf https://github.com/",
-        remotes.display()
-    );
     let here = Here {
         home: home.to_owned(),
         dir: home.to_owned(),
     };
-    here.run(&format!("{HOME}\n{IDENTITY}\n{instead}"))
+    prepare(&here, remotes)
+}
+
+/// As [`prepare_home`], in a shell of the home's user; the directory is called as that user does.
+pub(crate) fn prepare(home: &dyn Shell, remotes: &Path) -> Result<()> {
+    let instead = format!(
+        "git config --global url.file://{}/.insteadOf https://github.com/",
+        remotes.display()
+    );
+    home.run(&format!("{HOME}\n{IDENTITY}\n{instead}"))
         .map(drop)
 }
 

@@ -16,6 +16,5 @@ pub use base::{BASE, HOME};
 pub use kinds::{Kind, after};
 pub use oracle::{Told, differences, look};
 pub use plan::{Story, Table, stories};
-pub(crate) use shell::checked;
-pub use shell::{Here, Shell};
+pub use shell::{Here, Inside, Shell};
 pub use stays::{STAYING, Staying};

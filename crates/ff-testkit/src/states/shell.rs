@@ -38,8 +38,29 @@ impl Shell for Here {
     }
 }
 
+/// A directory in a container, for the user of the VM.
+#[derive(Debug, Clone)]
+pub struct Inside {
+    /// The container, by its name or id.
+    pub container: String,
+    /// The directory, as a word of `bash`.
+    pub dir: String,
+}
+
+impl Shell for Inside {
+    fn run(&self, script: &str) -> Result<Vec<u8>> {
+        let script = format!("cd {}\nexport LC_ALL=C GIT_EDITOR=true\n{script}", self.dir);
+        let output = Command::new("docker")
+            .args(["exec", &self.container, "bash", "-c", &script])
+            .stdin(Stdio::null())
+            .output()
+            .context("cannot run docker")?;
+        checked(&script, output)
+    }
+}
+
 /// What a piece printed, if it went well.
-pub(crate) fn checked(script: &str, output: Output) -> Result<Vec<u8>> {
+fn checked(script: &str, output: Output) -> Result<Vec<u8>> {
     ensure!(
         output.status.success(),
         "{}: {}{}\n{script}",
