@@ -1,5 +1,6 @@
-//! What really passes a port of this machine: a packet capture on the loopback device.
+//! What really passes an address that this machine reaches: a packet capture on all of its devices.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::time::timeout;
 
 const WAIT: Duration = Duration::from_secs(20);
 
-/// A capture of one port that goes on until it is [stopped](Capture::stop).
+/// A capture at one address that goes on until it is [stopped](Capture::stop).
 pub struct Capture {
     tcpdump: Child,
     said: Lines<BufReader<ChildStderr>>,
@@ -20,16 +21,20 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Begins to capture; whatever passes the port from now on is in it.
+    /// Begins to capture; whatever passes the address from now on is in it.
     ///
     /// # Errors
     /// There is no `tcpdump`, or it may not capture.
-    pub async fn of_port(port: u16) -> Result<Self> {
+    pub async fn of(address: SocketAddr) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let mut tcpdump = Command::new("tcpdump")
-            .args(["-i", "lo", "-U", "-B", "32768", "-s", "0", "-w"])
+            .args(["-i", "any", "-U", "-B", "32768", "-s", "0", "-w"])
             .arg(file(&dir))
-            .arg(format!("tcp port {port}"))
+            .arg(format!(
+                "host {} and tcp port {}",
+                address.ip(),
+                address.port()
+            ))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

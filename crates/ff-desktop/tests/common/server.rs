@@ -1,4 +1,4 @@
-//! The real server over plain processes, with the real agent in each VM.
+//! The real server with the real agent in each VM: a plain process, or a container of the built image.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -9,21 +9,36 @@ use std::time::{Duration, Instant};
 
 use ff_client::{Auth, CloudClient};
 use ff_protocol::VmId;
+use ff_testkit::container::Container;
+use ff_testkit::journey::outside::remove_labelled;
+use ff_testkit::states::Shell;
 use serde_json::Value;
 
 use super::{Desktop, git};
 
 /// How long it gets to end its agents.
 const ENDS: Duration = Duration::from_secs(20);
+/// Where an agent in a container listens.
+const AGENT_PORT: u16 = 7070;
 /// Remote of a desktop's project.
 pub const REMOTE: &str = "https://git.example.test/me/app.git";
 
 /// A server, ended with the test, and its agents with it.
 pub struct Server {
     dir: tempfile::TempDir,
+    provider: Provider,
+    /// Of its only VM, where VMs are containers.
+    container: Option<Container>,
     child: Option<Child>,
     pub url: String,
     pub client: CloudClient,
+}
+
+/// What VMs are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Provider {
+    Process,
+    Docker,
 }
 
 /// A program that is built beside `ff`.
@@ -34,14 +49,20 @@ fn program(name: &str) -> PathBuf {
 }
 
 impl Server {
-    /// One for the user `test-user`.
+    /// One for the user `test-user`, whose VMs are plain processes.
     pub fn start() -> Self {
+        Self::over(Provider::Process)
+    }
+
+    fn over(provider: Provider) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let (child, url) = serve(dir.path(), "127.0.0.1:0");
+        let (child, url) = serve(dir.path(), "127.0.0.1:0", provider);
         let user = Auth::User("test-user".parse().unwrap());
         let client = CloudClient::new(&url, user).unwrap();
         Self {
             dir,
+            provider,
+            container: None,
             child: Some(child),
             url,
             client,
@@ -62,7 +83,26 @@ impl Server {
         server
     }
 
-    /// Ends it, and its agents with it.
+    /// One with a VM that is a container, in whose home the remote of this desktop is.
+    pub async fn with_container_for(desktop: &Desktop) -> Self {
+        let mut server = Self::over(Provider::Docker);
+        let vm = server.client.create_vm(None).await.unwrap();
+        let container = Container::of(&vm.id).unwrap();
+        let bare = container.home().join("remote.git");
+        let (from, to) = (desktop.path("app"), bare.to_str().unwrap());
+        git(&from, &["clone", "--quiet", "--bare", ".", to]);
+        let inside = container.inside(&bare).unwrap();
+        let there = format!("[url \"{}\"]\n\tinsteadOf = {REMOTE}\n", inside.display());
+        let settings = container.home().join(".gitconfig");
+        std::fs::write(&settings, there).unwrap();
+        for path in [&bare, &settings] {
+            container.give(path).unwrap();
+        }
+        server.container = Some(container);
+        server
+    }
+
+    /// Ends it, and its agents with it, unless they are in containers.
     pub fn stop(&mut self) {
         let Some(mut child) = self.child.take() else {
             return;
@@ -82,7 +122,7 @@ impl Server {
 
     /// Starts it once more, where it was.
     pub fn start_again(&mut self) {
-        let (child, url) = serve(self.dir.path(), &self.address().to_string());
+        let (child, url) = serve(self.dir.path(), &self.address().to_string(), self.provider);
         assert_eq!(url, self.url);
         self.child = Some(child);
     }
@@ -102,25 +142,40 @@ impl Server {
         dir.join("process").join(vm.as_str()).join("home")
     }
 
-    /// The home of the only VM.
+    /// The home of the only VM, as a directory of this machine.
     pub fn the_home(&self) -> PathBuf {
+        if let Some(container) = &self.container {
+            return container.home().to_owned();
+        }
         let vms = self.dir.path().canonicalize().unwrap().join("process");
         let mut vms = std::fs::read_dir(vms).unwrap();
         vms.next().unwrap().unwrap().path().join("home")
     }
 
-    /// The port of the only VM's agent.
-    pub fn agent_port(&self) -> u16 {
-        let machine = self.the_home().with_file_name("machine.json");
-        let machine = std::fs::read(machine).unwrap();
-        let machine: serde_json::Value = serde_json::from_slice(&machine).unwrap();
-        let port = machine["run"]["port"].as_u64();
-        port.unwrap_or_else(|| panic!("no port in {machine}"))
-            .try_into()
-            .unwrap()
+    fn container(&self) -> &Container {
+        self.container.as_ref().expect("its VM is no container")
     }
 
-    /// The directory of the only workspace in the only VM.
+    /// Where the agent in the only container listens.
+    pub fn agent_address(&self) -> SocketAddr {
+        (self.container().address().unwrap(), AGENT_PORT).into()
+    }
+
+    /// What git says to the user of the only container, in its only workspace.
+    pub fn git_there(&self, args: &str) -> String {
+        let shell = self.container().shell(&self.worktree()).unwrap();
+        let said = shell.run(&format!("git {args}")).unwrap();
+        String::from_utf8(said).unwrap().trim().to_owned()
+    }
+
+    /// Writes a file of the only workspace in the only container.
+    pub fn write_there(&self, name: &str, bytes: &[u8]) {
+        let path = self.worktree().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        self.container().give(&path).unwrap();
+    }
+
+    /// The directory of the only workspace in the only VM, as one of this machine.
     pub fn worktree(&self) -> PathBuf {
         let all = self.the_home().join("factory-factory/worktrees");
         let below = |dir: PathBuf, prefix: &str| {
@@ -139,15 +194,25 @@ impl Server {
     }
 }
 
+/// Image of VMs that are containers.
+fn image() -> String {
+    std::env::var("FF_VM_IMAGE").unwrap_or_else(|_| "ff-vm:latest".to_owned())
+}
+
 /// A server that listens, and its address. Its log is kept in its directory.
-fn serve(dir: &Path, listen: &str) -> (Child, String) {
-    let mut child = Command::new(program("ff-cloud"))
+fn serve(dir: &Path, listen: &str, provider: Provider) -> (Child, String) {
+    let mut command = Command::new(program("ff-cloud"));
+    command
         .args(["serve", "--dev", "--listen", listen])
-        .args(["--log-format", "json", "--provider", "process"])
-        .arg("--agent-binary")
-        .arg(program("ff-agent"))
-        .arg("--data-dir")
-        .arg(dir)
+        .args(["--log-format", "json", "--data-dir"])
+        .arg(dir);
+    match provider {
+        Provider::Process => command
+            .args(["--provider", "process", "--agent-binary"])
+            .arg(program("ff-agent")),
+        Provider::Docker => command.args(["--image", &image()]),
+    };
+    let mut child = command
         .env_remove("RUST_LOG")
         .stderr(Stdio::piped())
         .spawn()
@@ -173,5 +238,9 @@ fn serve(dir: &Path, listen: &str) -> (Child, String) {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop();
+        if self.provider == Provider::Docker {
+            let instance = std::fs::read_to_string(self.dir.path().join("instance-id")).unwrap();
+            remove_labelled(instance.trim()).unwrap();
+        }
     }
 }

@@ -111,7 +111,7 @@ async fn a_pull_whose_connection_breaks_near_the_end_goes_on_by_itself() {
     desktop.ok(&["send", "demo"]);
     let there = server.worktree();
     std::fs::remove_file(there.join("large")).unwrap();
-    std::fs::write(there.join("more"), noise(SIZE as usize)).unwrap();
+    server.write_there("more", &noise(SIZE as usize));
     let url = format!("http://{}", link.address());
     desktop.ok(&["cloud", "connect", &url, "--user", "test-user"]);
     let before = link.came_down();

@@ -1,5 +1,5 @@
-//! Hand-offs between the real `ff`, the real server and the real agent, when something comes in
-//! between.
+//! Hand-offs between the real `ff`, the real server and the real agent in a container of the built
+//! image, when something comes in between.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,10 +16,10 @@ mod secrets;
 use common::Desktop;
 use common::server::Server;
 
-/// A desktop with a workspace `demo`, connected to a server with a VM.
+/// A desktop with a workspace `demo`, connected to a server with a VM that is a container.
 async fn connected() -> (Desktop, Server) {
     let desktop = Desktop::with_workspace();
-    let server = Server::with_vm_for(&desktop).await;
+    let server = Server::with_container_for(&desktop).await;
     desktop.ok(&["cloud", "connect", &server.url, "--user", "test-user"]);
     (desktop, server)
 }

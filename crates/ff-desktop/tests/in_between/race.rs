@@ -64,7 +64,7 @@ async fn of_two_desktops_that_pull_at_once_one_has_it_and_the_other_is_told_who(
         );
         let head = git(&worktree, &["rev-parse", "HEAD"]);
         winner.ok(&["send", "demo"]);
-        assert_eq!(git(&server.worktree(), &["rev-parse", "HEAD"]), head);
+        assert_eq!(server.git_there("rev-parse HEAD"), head);
     }
     assert_eq!(wins[0] + wins[1], ROUNDS, "{wins:?}");
 }
@@ -100,9 +100,8 @@ async fn a_move_is_left_alone_by_whatever_else_the_desktop_is_asked_meanwhile() 
     let mut asked = 0;
     for round in 0..2 {
         desktop.ok(&["send", "demo"]);
-        let there = server.worktree();
         for n in 0..200 {
-            std::fs::write(there.join(format!("f{n}")), format!("{round} {n}\n")).unwrap();
+            server.write_there(&format!("f{n}"), format!("{round} {n}\n").as_bytes());
         }
         let mut pull = begin(&desktop, &["pull", "demo"]);
         while pull.try_wait().unwrap().is_none() {

@@ -24,6 +24,8 @@ fn holders(dir: &Path) -> String {
 /// Everything that a repository or bundle has stored.
 fn stored(repo: &Path) -> Vec<u8> {
     let all = Command::new("git")
+        // It belongs to the user in the container.
+        .args(["-c", "safe.directory=*"])
         .args(["cat-file", "--batch-all-objects", "--batch", "--unordered"])
         .current_dir(repo)
         .output()
@@ -64,10 +66,9 @@ async fn tokens_of_a_repository_never_leave_the_machine_and_are_named_without_th
     std::fs::write(worktree.join("new.txt"), "new\n").unwrap();
 
     let link = Link::noting(server.address()).await.unwrap();
-    let ports = [server.address().port(), server.agent_port()];
     let mut captures = Vec::new();
-    for port in ports {
-        captures.push(Capture::of_port(port).await.unwrap());
+    for address in [server.address(), server.agent_address()] {
+        captures.push(Capture::of(address).await.unwrap());
     }
     let through = format!("http://{}", link.address());
     desktop.ok(&["cloud", "connect", &through, "--user", "test-user"]);
@@ -86,7 +87,7 @@ async fn tokens_of_a_repository_never_leave_the_machine_and_are_named_without_th
     }
     assert!(!run.stderr.contains(TOKEN), "{}", run.stderr);
 
-    std::fs::write(server.worktree().join("there.txt"), "there\n").unwrap();
+    server.write_there("there.txt", b"there\n");
     let mut command = desktop.command(&["pull", "demo"]);
     let run: super::common::Run = command.env("FF_LOG", "trace").output().unwrap().into();
     assert_eq!(run.code, 0, "{}", run.stderr);
