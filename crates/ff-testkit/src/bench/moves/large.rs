@@ -1,6 +1,8 @@
 //! A repository of 200 MB with a thousand dirty files: sent and pulled, beside a `git clone` from the
-//! same git host and an `rsync` of the dirty files, without ssh. Nothing is removed in between: ext4 passes
-//! over inodes that were given free in the last minutes, one by one, and who comes next would pay for that.
+//! same git host and an `rsync` of the dirty files, without ssh. A move writes all through to the disk before
+//! it is done; the reference has to as well, or whoever syncs next would pay for it. Nothing is removed in
+//! between: ext4 passes over inodes that were given free in the last minutes, one by one, and who comes next
+//! would pay for that.
 
 use std::path::Path;
 
@@ -48,7 +50,8 @@ pub(in crate::bench) async fn run(bench: &Bench) -> Result<Vec<Row>> {
         .sh_in(&bare, "du -sb --apparent-size . | cut -f1")
         .await?;
     let size = size.trim().parse::<f64>()? / 1e6;
-    let (mut sends, mut clones, mut pulls, mut returns) = (vec![], vec![], vec![], vec![]);
+    let (mut sends, mut pulls) = (vec![], vec![]);
+    let (mut clones, mut returns) = (References::default(), References::default());
     let (mut there_by, mut back_by) = (Steps::default(), Steps::default());
     for n in 0..bench.settings.samples(7, 2) {
         let one = One::new(bench, &desktop, &bare, n).await?;
@@ -57,7 +60,7 @@ pub(in crate::bench) async fn run(bench: &Bench) -> Result<Vec<Row>> {
             anyhow::Ok(())
         };
         let there = async || {
-            clones.push(one.reference_there().await?);
+            clones.add(one.reference_there().await?);
             anyhow::Ok(())
         };
         pair(n, send, there).await?;
@@ -66,7 +69,7 @@ pub(in crate::bench) async fn run(bench: &Bench) -> Result<Vec<Row>> {
             anyhow::Ok(())
         };
         let here = async || {
-            returns.push(one.reference_here().await?);
+            returns.add(one.reference_here().await?);
             anyhow::Ok(())
         };
         // The VM's copy is what the reference brings, so it comes first in every second pair only.
@@ -74,21 +77,55 @@ pub(in crate::bench) async fn run(bench: &Bench) -> Result<Vec<Row>> {
         bench.progress("large moves", n + 1);
     }
     desktop.world.stop_server().await?;
-    let note = format!("the bare repository has {size:.0} MB; the VM has no clone before");
-    let send = Row::new("send, 200 MB, 1,000 dirty files", Unit::Millis, sends);
-    let send = send.map(|row| row.against(&clones).goal(Goal::Ratio(1.2)).note(note));
-    let clone = Row::new("  git clone + rsync there", Unit::Millis, clones);
-    let pull = Row::new("pull of the same", Unit::Millis, pulls);
-    let note = "the desktop has the commits and its old copy";
-    let pull = pull.map(|row| row.against(&returns).goal(Goal::Ratio(1.2)).note(note));
-    let back = Row::new("  git clone + rsync here", Unit::Millis, returns);
-    let mut rows: Vec<Row> = send.into_iter().collect();
-    rows.extend(there_by.rows());
-    rows.extend(clone);
-    rows.extend(pull);
-    rows.extend(back_by.rows());
-    rows.extend(back);
+    let has = format!("the bare repository has {size:.0} MB; the VM has no clone before");
+    let had = "the desktop has the commits and its old copy".to_owned();
+    let mut rows = Vec::new();
+    for (name, own, steps, references, note) in [
+        (
+            "send, 200 MB, 1,000 dirty files",
+            sends,
+            there_by,
+            clones,
+            has,
+        ),
+        ("pull of the same", pulls, back_by, returns, had),
+    ] {
+        let cached = Row::new(
+            "  beside one that leaves it in the cache",
+            Unit::Millis,
+            own.clone(),
+        );
+        let row = Row::new(name, Unit::Millis, own);
+        rows.extend(row.map(|row| {
+            row.against(&references.written)
+                .goal(Goal::Ratio(1.2))
+                .note(note)
+        }));
+        rows.extend(cached.map(|row| row.against(&references.cached)));
+        rows.extend(steps.rows());
+        rows.extend(references.rows());
+    }
     Ok(rows)
+}
+
+/// How long the reference takes: until its programs end, and until all of it is on the disk.
+#[derive(Default)]
+struct References {
+    cached: Vec<f64>,
+    written: Vec<f64>,
+}
+
+impl References {
+    fn add(&mut self, (cached, synced): (f64, f64)) {
+        self.cached.push(cached);
+        self.written.push(cached + synced);
+    }
+
+    fn rows(self) -> impl Iterator<Item = Row> {
+        let cached = Row::new("  git clone + rsync", Unit::Millis, self.cached);
+        let written = Row::new("  git clone + rsync + sync", Unit::Millis, self.written);
+        cached.into_iter().chain(written)
+    }
 }
 
 /// A repository of its own at the git host, with a workspace.
@@ -116,6 +153,7 @@ impl<'a> One<'a> {
             .await?;
         let (id, dir) = desktop.workspace(&repo, &name).await?;
         desktop.sh_in(&dir, DIRTY).await?;
+        desktop.sh("sync").await?;
         let list = dir.with_file_name("dirty");
         Ok(Self {
             bench,
@@ -131,26 +169,32 @@ impl<'a> One<'a> {
         self.desktop.ff(self.bench, [verb, &self.id])
     }
 
-    /// In the VM: the time of the clone, by the VM's clock, and that of the copy.
-    async fn reference_there(&self) -> Result<f64> {
+    /// In the VM: the time of the clone, by the VM's clock, and of the copy; and that of writing it to the disk.
+    async fn reference_there(&self) -> Result<(f64, f64)> {
         let to = format!("reference-{}", self.name);
         let cloned = self.desktop.clone_in_vm(&self.name, &to).await?;
         let from = match self.dir.is_dir() {
             true => self.dir.clone(),
             false => self.desktop.checkout_in_vm(&self.id)?,
         };
-        let copied = self
-            .copy(&from, &self.desktop.home_of_vm().join(to))
-            .await?;
-        Ok(cloned + copied)
+        let to = self.desktop.home_of_vm().join(to);
+        let copied = self.copy(&from, &to).await?;
+        Ok((cloned + copied, self.sync(&to).await?))
     }
 
-    async fn reference_here(&self) -> Result<f64> {
+    async fn reference_here(&self) -> Result<(f64, f64)> {
         let to = format!("reference-{}", self.name);
         let to = self.desktop.world.home().join(to);
         let clone = self.desktop.clone_here(&self.name, &to)?;
         let (cloned, _) = timed(self.desktop.sh(&clone)).await?;
-        Ok(cloned + self.copy(&self.dir, &to).await?)
+        let copied = self.copy(&self.dir, &to).await?;
+        Ok((cloned + copied, self.sync(&to).await?))
+    }
+
+    /// Writes the file system of a directory through to the disk.
+    async fn sync(&self, dir: &Path) -> Result<f64> {
+        let sync = format!("sync --file-system {}", dir.display());
+        Ok(timed(self.desktop.sh(&sync)).await?.0)
     }
 
     async fn copy(&self, from: &Path, to: &Path) -> Result<f64> {
