@@ -19,6 +19,7 @@ pub(crate) use bundle::{Cargo, is_object_id};
 pub(crate) use identity::{IdentityParts, files};
 pub(crate) use index::{EXECUTABLE, Entry, IndexDelta, LINK, PLAIN, SUBMODULE};
 pub(crate) use name::Name;
+pub(crate) use raw::BlobFile;
 pub use remote::{CleanRemote, Remote};
 pub(crate) use settings::{Settings, Sparse};
 pub(crate) use stash::Stash;

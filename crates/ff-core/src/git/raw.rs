@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::Child;
+use tokio::task::JoinSet;
 
 use super::Git;
 use crate::error::{Error, IoContext, Result};
@@ -14,48 +16,75 @@ use crate::error::{Error, IoContext, Result};
 const SILENCE: Duration = Duration::from_secs(60);
 const BUFFER: usize = 128 * 1024;
 
+/// As many gits read at a time: each takes a core to unpack what it reads.
+const READERS: usize = 2;
+
+/// A file that gets the bytes that git has stored under an id.
+pub(crate) struct BlobFile {
+    pub(crate) id: String,
+    pub(crate) path: PathBuf,
+    pub(crate) mode: u32,
+}
+
 impl Git {
-    /// Writes the stored bytes of one file after the other: `next` makes the file that the bytes
-    /// of the id at that place in `ids` go to.
+    /// Writes the stored bytes of files; `make` makes a file with its mode.
     ///
     /// # Errors
     /// One is not stored here, or a file cannot be written.
     pub(crate) async fn write_blobs(
         &self,
         repo: &Path,
-        ids: &[&str],
-        mut next: impl FnMut(usize) -> Result<File>,
+        mut files: Vec<BlobFile>,
+        make: fn(&Path, u32) -> Result<File>,
     ) -> Result<()> {
-        let command = self.command(repo).args(["cat-file", "--batch"]);
-        let mut child = command.talk()?;
-        let lost = || Error::Git {
-            command: "cat-file".to_owned(),
-            stderr: "it ended too early".to_owned(),
-        };
-        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(lost());
-        };
-        let ask = async {
-            for id in ids {
-                stdin.write_all(id.as_bytes()).await?;
-                stdin.write_all(b"\n").await?;
-            }
-            drop(stdin);
-            std::io::Result::Ok(())
-        };
-        let ask = async { ask.await.context(|| "cannot ask git for files".to_owned()) };
-        let mut from = BufReader::with_capacity(BUFFER, stdout);
-        let write = async {
-            for at in 0..ids.len() {
-                let mut file = next(at)?;
-                copy_blob(&mut from, &mut file).await?;
-            }
-            Result::Ok(())
-        };
-        tokio::try_join!(ask, write)?;
-        child.wait().await.context(|| "cannot run git".to_owned())?;
+        let share = files.len().div_ceil(READERS).max(1);
+        let mut readers = JoinSet::new();
+        while !files.is_empty() {
+            let rest = files.split_off(share.min(files.len()));
+            let mine = std::mem::replace(&mut files, rest);
+            let command = self.command(repo).args(["cat-file", "--batch"]);
+            readers.spawn(write_some(command.talk()?, mine, make));
+        }
+        while let Some(ended) = readers.join_next().await {
+            let ended = ended.map_err(std::io::Error::other);
+            ended.context(|| "writing the files broke down".to_owned())??;
+        }
         Ok(())
     }
+}
+
+/// Has one `git cat-file --batch` give the bytes of some files.
+async fn write_some(
+    mut git: Child,
+    files: Vec<BlobFile>,
+    make: fn(&Path, u32) -> Result<File>,
+) -> Result<()> {
+    let (Some(mut stdin), Some(stdout)) = (git.stdin.take(), git.stdout.take()) else {
+        return Err(Error::Git {
+            command: "cat-file".to_owned(),
+            stderr: "it ended too early".to_owned(),
+        });
+    };
+    let ask = async {
+        for file in &files {
+            stdin.write_all(file.id.as_bytes()).await?;
+            stdin.write_all(b"\n").await?;
+        }
+        drop(stdin);
+        std::io::Result::Ok(())
+    };
+    let ask = async { ask.await.context(|| "cannot ask git for files".to_owned()) };
+    let mut from = BufReader::with_capacity(BUFFER, stdout);
+    let write = async {
+        for file in &files {
+            let mut into = make(&file.path, file.mode)?;
+            copy_blob(&mut from, &mut into).await?;
+        }
+        Result::Ok(())
+    };
+    tokio::try_join!(ask, write)?;
+    git.wait().await.context(|| "cannot run git".to_owned())?;
+    Ok(())
 }
 
 /// Copies what follows a line `ID blob SIZE`.

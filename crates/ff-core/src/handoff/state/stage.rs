@@ -16,7 +16,7 @@ use super::walk::{Ignored, LIMITS, Node, Tree, walk};
 use super::{State, archive, below, inside, invalid, operation};
 use crate::core::private_dir;
 use crate::error::{Error, IoContext, Result};
-use crate::git::{Git, Name};
+use crate::git::{BlobFile, Git, Name};
 use crate::handoff::spool::check_room;
 use crate::project::remove_dir;
 
@@ -137,11 +137,20 @@ impl Staging {
                 .context(|| format!("cannot write {}", path.display()))?;
         }
         operation::write(&self.dir.join("operation"), &state.operation)?;
-        let print = self.print(git, repo, state, &listing).await?;
+        // The disk works while the fingerprint is computed.
+        let (print, ()) =
+            tokio::try_join!(self.print(git, repo, state, &listing), self.begin_sync())?;
         write_json(&self.linked_file(), &linked)?;
         self.write_listing(&listing)?;
         sync_all(&self.dir)?;
         Ok(print)
+    }
+
+    async fn begin_sync(&self) -> Result<()> {
+        let dir = self.dir.clone();
+        let task = tokio::task::spawn_blocking(move || sync_all(&dir));
+        let ended = task.await.map_err(std::io::Error::other);
+        ended.context(|| "writing to the disk broke down".to_owned())?
     }
 
     /// Links what an earlier copy has as well; returns that, and what is left to be written.
@@ -163,14 +172,17 @@ impl Staging {
         repo: &Path,
         stored: &[Stored],
     ) -> Result<Vec<(Name, PathBuf)>> {
-        let ids: Vec<&str> = stored.iter().map(|(_, id, _)| id.as_str()).collect();
         let links = self.dir.join("links");
         private_dir(&links)?;
-        let next = |at: usize| match &stored[at] {
-            (name, _, Node::File { mode, .. }) => make(&below(&self.files(), name), *mode),
-            _ => make(&links.join(at.to_string()), 0o600),
-        };
-        git.write_blobs(repo, &ids, next).await?;
+        let files = stored.iter().enumerate().map(|(at, (name, id, node))| {
+            let (path, mode) = match node {
+                Node::File { mode, .. } => (below(&self.files(), name), *mode),
+                _ => (links.join(at.to_string()), 0o600),
+            };
+            let id = id.clone();
+            BlobFile { id, path, mode }
+        });
+        git.write_blobs(repo, files.collect(), make).await?;
         let mut found = Vec::new();
         for (at, (name, _, node)) in stored.iter().enumerate() {
             if *node == Node::Link {
