@@ -18,7 +18,7 @@ help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo
 	@echo "PROFILE=release builds optimised; KEEP=1 leaves the demo running; DOCKER_HOST chooses another engine."
-	@echo "CHAOS=... is for ff-chaos: --seed N, --suite server|sessions|terminals|handoff|moves, --moves N, --cut SECONDS, --schedules N, --rounds N, --only POINT."
+	@echo "CHAOS=... is for ff-chaos: --seed N, --suite server|sessions|terminals|handoff|moves, --moves N, --as-processes, --cut SECONDS, --schedules N, --rounds N, --only POINT."
 	@echo "BENCH=... is for ff-bench: --quick, --only NAME, --samples N, --json FILE."
 
 demo: _setup _build _image ## show the whole chain on real Docker with the real CLI, each step checked

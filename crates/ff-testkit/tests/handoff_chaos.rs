@@ -1,4 +1,4 @@
-//! Moves in which somebody is killed or the stream is cut.
+//! Moves in which somebody is killed, a disk is full or the stream is cut.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,12 +16,13 @@ const STACK: usize = 8 << 20;
 
 #[test]
 fn a_workspace_has_one_owner_and_all_of_its_work_whoever_is_killed_in_a_move() {
+    let options = options();
     let settings = Settings {
-        programs: options().programs,
-        image: None,
+        programs: options.programs,
+        image: Some(options.image),
         seed: 1,
-        schedules: Some(16),
-        full_disks: false,
+        schedules: Some(12),
+        full_disks: true,
         only: None,
     };
     let tell = |line: &str| drop(writeln!(std::io::stderr(), "{line}"));
