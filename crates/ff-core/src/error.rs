@@ -80,7 +80,22 @@ impl Error {
     pub fn problem(&self) -> Problem {
         match self {
             Self::Refused(problem) => problem.clone(),
+            other if other.is_full() => {
+                let detail = format!("{other}: the disk is full");
+                Problem::new(ErrorCode::Internal, detail)
+                    .with_hint("make room there, then try again")
+            }
             other => Problem::new(ErrorCode::Internal, other.to_string()),
+        }
+    }
+
+    /// Whether a disk has no room left. SQLite has only words for it.
+    fn is_full(&self) -> bool {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        match self {
+            Self::Io { source, .. } => matches!(source.kind(), StorageFull | QuotaExceeded),
+            Self::Store(source) => source.to_string().contains("disk is full"),
+            _ => false,
         }
     }
 }

@@ -252,7 +252,7 @@ fn next_after(code: ErrorCode, asked: &Asked) -> String {
         C::LimitReached if asked.command.starts_with("ff terminal") => "ff terminal list".into(),
         C::LimitReached => "ff workspace list".into(),
         // What is in the way is told; without it the same goes.
-        C::Conflict if is("ff send") || is("ff pull") => again,
+        C::Conflict | C::TooLarge if is("ff send") || is("ff pull") => again,
         C::NotOwner | C::Conflict if asked.workspace.is_none() => "ff workspace list".into(),
         C::NotOwner | C::Conflict => format!("ff workspace show {workspace}"),
         C::Contested => format!("ff workspace reclaim {workspace}"),

@@ -35,6 +35,9 @@ pub struct WorkspaceView {
     /// Whether it should be in the cloud, and the cloud has no such workspace.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub missing: bool,
+    /// Whether another desktop has it, for people: programs see that by its owner.
+    #[serde(skip)]
+    elsewhere: bool,
     /// The hand-off under way, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handoff_id: Option<HandoffId>,
@@ -113,6 +116,7 @@ impl WorkspaceView {
             name: known.name().to_owned(),
             moving: handoff_id.is_some(),
             missing: known.is_missing(),
+            elsewhere: false,
             handoff_id,
             branch_name: cloud.map(|c| c.branch_name.clone()),
             project_name: cloud.map(|c| c.project_name.clone()),
@@ -181,11 +185,20 @@ impl WorkspaceView {
         }
     }
 
+    /// The same as the side `me` sees it.
+    pub fn seen_by(self, me: &Owner) -> Self {
+        Self {
+            elsewhere: self.location == Location::Desktop && self.owner != *me,
+            ..self
+        }
+    }
+
     /// Where it is, as lists show it.
     pub fn place(&self) -> String {
         let note = match (self.moving, self.missing) {
             (true, _) => " (moving)",
             (_, true) => " (missing)",
+            _ if self.elsewhere => " (another)",
             _ => "",
         };
         format!("{}{note}", wire_name(&self.location))
@@ -193,7 +206,7 @@ impl WorkspaceView {
 
     /// Its column and what it stands there for, as lists show it.
     pub fn stands(&self) -> String {
-        let Some(reason) = &self.status_reason else {
+        let Some(reason) = self.status_reason.as_ref().filter(|_| !self.elsewhere) else {
             return String::new();
         };
         match &reason.column {

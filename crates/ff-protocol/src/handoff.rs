@@ -72,6 +72,10 @@ pub struct Plan {
     /// Used when the receiver has no git identity of its own.
     #[serde(default)]
     pub git_identity: Option<GitIdentity>,
+    /// Whether a copy that stayed there and was changed since becomes a workspace of its own; the
+    /// workspace is refused otherwise.
+    #[serde(default)]
+    pub keep_both: bool,
 }
 
 /// `POST /api/handoffs`.

@@ -117,6 +117,18 @@ impl Git {
         Ok(text.lines().map(str::to_owned).collect())
     }
 
+    /// Whether branches or stashes have commits that no remote has.
+    pub(crate) async fn has_own_commits(&self, repo: &Path) -> Result<bool> {
+        let args = [
+            "rev-list",
+            "--max-count=1",
+            "--branches",
+            "--glob=refs/stash",
+        ];
+        let command = self.command(repo).args(args).args(["--not", "--remotes"]);
+        Ok(!command.text().await?.trim().is_empty())
+    }
+
     /// Git's own directory of a worktree.
     pub(crate) async fn git_dir(&self, dir: &Path) -> Result<PathBuf> {
         self.path_of(dir, &["rev-parse", "--absolute-git-dir"])

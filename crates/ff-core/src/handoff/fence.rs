@@ -11,7 +11,7 @@ use super::{retained_ref, send::worktree};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::project::utf8;
-use crate::store::{Role, Store};
+use crate::store::{Retained, Role, Store};
 use crate::workspace::worktree_path;
 
 /// What following a ruling did.
@@ -100,7 +100,9 @@ impl Core {
             worktree(&workspace).ok(),
         );
         let stays = match &dir {
-            Some(dir) if held && !contested => self.staying(&workspace, dir, ruling.epoch).await?,
+            Some(dir) if held && !contested => {
+                self.fenced_copy(&workspace, dir, ruling.epoch).await?
+            }
             _ => None,
         };
         let store = self.store();
@@ -122,6 +124,23 @@ impl Core {
             true => Followed::Contested,
             false => Followed::Fenced,
         })
+    }
+
+    /// The copy of a workspace that this side loses without having sent it. What was done in it
+    /// since it came is nowhere else: then it counts as changed whatever becomes of it.
+    async fn fenced_copy(
+        &self,
+        workspace: &Workspace,
+        dir: &Path,
+        epoch: u64,
+    ) -> Result<Option<Retained>> {
+        // In this order: what is written in between counts.
+        let copy = self.staying(workspace, dir, epoch).await?;
+        let as_it_left = self.is_as_it_left(&workspace.id, dir).await?;
+        Ok(copy.map(|copy| Retained {
+            look: copy.look.filter(|_| as_it_left),
+            ..copy
+        }))
     }
 
     /// Makes this side the owner from an epoch on, with the copy that stayed here. The same again

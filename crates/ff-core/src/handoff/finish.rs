@@ -146,6 +146,8 @@ impl Core {
             .delete_refs(repo, &retained_ref(&record.workspace_id))
             .await?;
         reach(Point::RefsGone);
+        self.drop_copy_elsewhere(&record.workspace_id, &project)
+            .await?;
         let said = (&*manifest.sessions, &*entries, &*items);
         self.store()
             .take_in(&record.id, &project, &workspace, said)

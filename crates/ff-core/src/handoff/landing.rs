@@ -1,6 +1,6 @@
 //! Whether a workspace can land here without anything being lost that was made here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ff_protocol::handoff::Manifest;
 use ff_protocol::project::Project;
@@ -8,8 +8,10 @@ use ff_protocol::{ErrorCode, WorkspaceId};
 
 use super::retained_ref;
 use super::state::Checkout;
+use crate::config::Side;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::store::Role;
 use crate::workspace::worktree_path;
 
 impl Core {
@@ -40,16 +42,12 @@ impl Core {
             None => self.has_changes(&dir).await?,
         };
         if changed {
-            let detail = format!(
-                "the copy that stayed in {} was changed since the workspace left",
-                dir.display()
-            );
-            return refused(
-                detail,
-                &format!(
-                    "keep both, the changed copy as a workspace of its own: `ff pull {id} --keep-both`"
-                ),
-            );
+            return self.is_changed(id, &dir);
+        }
+        if let Some((_, elsewhere)) = self.copy_elsewhere(id, project).await?
+            && self.is_unsent(id, &elsewhere).await?
+        {
+            return self.is_changed(id, &elsewhere);
         }
         match head {
             Some(head) => {
@@ -60,20 +58,87 @@ impl Core {
         }
     }
 
+    fn is_changed(&self, id: &WorkspaceId, dir: &Path) -> Result<()> {
+        let (place, verb) = match self.config().side {
+            Side::Cloud => ("in the VM", "send"),
+            Side::Desktop => ("here", "pull"),
+        };
+        let detail = format!(
+            "the copy that stayed {place}, {}, was changed since the workspace left",
+            dir.display()
+        );
+        let hint = "keep both, the changed copy as a workspace of its own";
+        refused(detail, &format!("{hint}: `ff {verb} {id} --keep-both`"))
+    }
+
+    /// The copy of a workspace that lies in another project than the one it comes to, and that
+    /// project: to which of its projects a workspace goes, each desktop says itself.
+    pub(super) async fn copy_elsewhere(
+        &self,
+        id: &WorkspaceId,
+        comes_to: &Project,
+    ) -> Result<Option<(Project, PathBuf)>> {
+        let store = self.store();
+        let Some(workspace) = store.workspace(id).await? else {
+            return Ok(None);
+        };
+        let project = store.project(&workspace.project_id).await?;
+        let Some(project) = project.filter(|it| it.id != comes_to.id) else {
+            return Ok(None);
+        };
+        let dir = worktree_path(&project, id);
+        Ok(dir.is_dir().then_some((project, dir)))
+    }
+
+    /// Whether a copy has what did not leave from it.
+    pub(super) async fn is_unsent(&self, id: &WorkspaceId, dir: &Path) -> Result<bool> {
+        if self.is_as_it_left(id, dir).await? {
+            return Ok(false);
+        }
+        match self.store().retained(id).await? {
+            Some(copy) => self.is_edited(&copy, dir).await,
+            None => Ok(true),
+        }
+    }
+
+    /// Removes the copy of a workspace that lies in another project than the one it has come to:
+    /// where it lay in the same one, the workspace has replaced it.
+    pub(super) async fn drop_copy_elsewhere(
+        &self,
+        id: &WorkspaceId,
+        comes_to: &Project,
+    ) -> Result<()> {
+        let Some((project, dir)) = self.copy_elsewhere(id, comes_to).await? else {
+            return Ok(());
+        };
+        if self.is_unsent(id, &dir).await? {
+            return Ok(());
+        }
+        let repo = Path::new(&project.repo_path);
+        self.git().remove_worktree(repo, &dir).await?;
+        self.git().delete_refs(repo, &retained_ref(id)).await
+    }
+
     /// What last left from here of a workspace.
     pub(super) async fn last_departure(&self, id: &WorkspaceId) -> Result<Option<Manifest>> {
-        let record = self.store().last_departure(id).await?;
+        let record = self.store().last_of(id, Role::Sender).await?;
         Ok(record.and_then(|record| record.manifest))
     }
 
-    /// Whether the copy in a directory is what left from here, or what a hand-off that is still
-    /// open has put there.
-    async fn is_as_it_left(&self, id: &WorkspaceId, dir: &Path) -> Result<bool> {
+    async fn last_arrival(&self, id: &WorkspaceId) -> Result<Option<Manifest>> {
+        let record = self.store().last_of(id, Role::Receiver).await?;
+        Ok(record.and_then(|record| record.manifest))
+    }
+
+    /// Whether the copy in a directory is what left from here or came here last, or what a hand-off
+    /// that is still open has put there.
+    pub(super) async fn is_as_it_left(&self, id: &WorkspaceId, dir: &Path) -> Result<bool> {
         let open = self.store().unfinished_handoffs().await?;
         let open = open.into_iter().filter(|record| record.workspace_id == *id);
         let known = open.filter_map(|record| record.manifest);
         let known: Vec<String> = known
             .chain(self.last_departure(id).await?)
+            .chain(self.last_arrival(id).await?)
             .map(|manifest| manifest.fingerprint.state)
             .collect();
         if known.is_empty() || !dir.is_dir() {
@@ -114,7 +179,12 @@ impl Core {
             .into_iter()
             .filter(|record| record.workspace_id == *id)
             .find_map(|record| record.manifest.map(|manifest| manifest.git.head));
-        let retained = self.git().commit(repo, &retained_ref(id)).await?;
+        let copy = self.store().retained(id).await?;
+        let retained = match copy {
+            // It never left from here.
+            Some(copy) if copy.look.is_none() => None,
+            _ => self.git().commit(repo, &retained_ref(id)).await?,
+        };
         let mut places = vec![
             self.git()
                 .commit(repo, &format!("refs/heads/{branch}"))
@@ -132,13 +202,16 @@ impl Core {
                     .is_on_another_branch(repo, &place, branch)
                     .await?;
             if !kept {
+                let at = match self.config().side {
+                    Side::Cloud => "in the VM",
+                    Side::Desktop => "here",
+                };
                 let detail = format!(
-                    "there are commits here that the other side lacks: {place} on {branch}"
+                    "there are commits {at} that the other side lacks: {place} on {branch} in {}",
+                    repo.display()
                 );
-                return refused(
-                    detail,
-                    "keep them: `git branch NAME COMMIT` in that repository, then try again",
-                );
+                let keep = format!("git -C '{}' branch NAME {place}", repo.display());
+                return refused(detail, &format!("keep them {at}: `{keep}`, then try again"));
             }
         }
         Ok(())

@@ -49,6 +49,12 @@ impl Core {
             let detail = format!("`{}` is no branch name", plan.branch);
             return Err(Error::refused(ErrorCode::Invalid, detail));
         }
+        if plan.keep_both
+            && let Some(copy) = self.kept(&plan.workspace_id).await?
+            && copy.edited
+        {
+            self.restore_copy(&plan.workspace_id).await?;
+        }
         // First the record: an abort then knows what to undo, however far this comes.
         self.await_parts(id, &plan.workspace_id, &plan.project_id, receive.epoch)
             .await?;
@@ -71,6 +77,9 @@ impl Core {
         let _turn = self.arrivals().acquire().await;
         let project = self.project_arrives(plan).await?;
         let repo = Path::new(&project.repo_path);
+        // Before anything is sent.
+        self.check_landing(&plan.workspace_id, &project, &plan.branch, None)
+            .await?;
         let base = format!("refs/remotes/origin/{}", plan.default_branch);
         if let Some(url) = &plan.remote_url
             && self.git().commit(repo, &base).await?.is_none()
@@ -162,8 +171,9 @@ impl Core {
         Spool::of(&self.config().data_dir, id).create()
     }
 
-    /// Removes a VM's clone that no workspace uses and none is arriving for. A desktop's
-    /// repositories are the user's own and are never touched.
+    /// Removes a VM's clone that no workspace uses and none is arriving for, unless there is
+    /// something in it that came from nowhere else: commits, or a copy that stayed. A desktop's repositories are the
+    /// user's own and are never touched.
     pub(super) async fn drop_unused_clone(&self, project: &Project) -> Result<()> {
         let _turn = self.arrivals().acquire().await;
         let repo = Path::new(&project.repo_path);
@@ -177,13 +187,28 @@ impl Core {
             .any(|w| w.project_id == project.id);
         let open = self.store().unfinished_handoffs().await?;
         let awaited = open.iter().any(|record| record.project_id == project.id);
-        if ours && !used && !awaited {
+        if ours && !used && !awaited && !self.has_something(project).await? {
             self.store().delete_project(&project.id).await?;
             remove_dir(Path::new(&project.worktree_base_path))?;
             remove_dir(repo)?;
         }
         Ok(())
     }
+
+    async fn has_something(&self, project: &Project) -> Result<bool> {
+        let repo = Path::new(&project.repo_path);
+        Ok(has_worktrees(Path::new(&project.worktree_base_path))
+            || (repo.is_dir() && self.git().has_own_commits(repo).await?))
+    }
+}
+
+/// Whether workspaces' directories lie in a place for them.
+fn has_worktrees(base: &Path) -> bool {
+    let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    names
+        .into_iter()
+        .any(|name| !name.to_string_lossy().starts_with('.'))
 }
 
 fn awaiting(

@@ -143,7 +143,7 @@ impl Core {
             .await
     }
 
-    async fn restore_copy(&self, id: &WorkspaceId) -> Result<Workspace> {
+    pub(super) async fn restore_copy(&self, id: &WorkspaceId) -> Result<Workspace> {
         let workspace = self.workspace(id).await?;
         let Some(copy) = self.store().retained(id).await? else {
             return Err(no_copy(&workspace));

@@ -80,6 +80,7 @@ impl Core {
             default_branch: project.default_branch,
             branch: survey.branch,
             git_identity,
+            keep_both: false,
         };
         let desktop_id = self.store().installation_id().await?;
         Ok(Outgoing {

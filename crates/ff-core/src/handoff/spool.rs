@@ -37,8 +37,17 @@ pub(super) fn check_room(dir: &Path, bytes: u64, has: &str) -> Result<()> {
     if bytes.saturating_add(SPARE) <= free {
         return Ok(());
     }
-    let detail = format!("{has}, and the disk there has {free} bytes left");
+    let detail = format!(
+        "{has}, and the disk there has {} left, of which {} are to stay free",
+        megabytes(free),
+        megabytes(SPARE)
+    );
     Err(Error::refused(ErrorCode::TooLarge, detail).hint("make room there, then try again"))
+}
+
+/// For people, upwards: 0 is said of nothing only.
+pub(super) fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
 }
 
 /// The parts of one hand-off on this machine.
@@ -121,8 +130,9 @@ impl Spool {
             missing = missing.saturating_add(part.size.saturating_sub(self.arrived(part)?));
         }
         // Once spooled, once restored.
-        let has = format!("{missing} bytes have still to come");
-        check_room(&self.dir, missing.saturating_mul(2), &has)
+        let twice = missing.saturating_mul(2);
+        let has = format!("what has still to come takes {}", megabytes(twice));
+        check_room(&self.dir, twice, &has)
     }
 
     /// Takes a part in from `offset` on, after what has arrived of it, and refuses it unless all of

@@ -96,11 +96,15 @@ impl Store {
             .collect()
     }
 
-    /// The last hand-off in which a workspace left this machine.
-    pub async fn last_departure(&self, workspace: &WorkspaceId) -> Result<Option<HandoffRecord>> {
+    /// The last hand-off that was committed in which this machine had a role for a workspace.
+    pub async fn last_of(
+        &self,
+        workspace: &WorkspaceId,
+        role: Role,
+    ) -> Result<Option<HandoffRecord>> {
         let query = handoff::Entity::find()
             .filter(handoff::Column::WorkspaceId.eq(workspace.as_str()))
-            .filter(handoff::Column::Role.eq(text::name(&Role::Sender)?))
+            .filter(handoff::Column::Role.eq(text::name(&role)?))
             .filter(handoff::Column::Committed.eq(true))
             .order_by_desc(handoff::Column::Epoch);
         let row = query.one(&self.db).await?;

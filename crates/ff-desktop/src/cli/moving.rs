@@ -16,6 +16,9 @@ pub struct SendWorkspace {
     /// Interrupt turns that run
     #[arg(long)]
     pub interrupt: bool,
+    /// Keep the copy that stayed in the VM and was changed since, as a workspace of its own there
+    #[arg(long)]
+    pub keep_both: bool,
     /// Do not ask before what runs in the workspace is ended
     #[arg(long, short)]
     pub yes: bool,

@@ -80,10 +80,11 @@ async fn one(context: &Context, text: &str, args: &SendWorkspace) -> anyhow::Res
         .core
         .handoff_mark_send(&moving.known.id, args.interrupt)
         .await;
-    let outgoing = match begun {
+    let mut outgoing = match begun {
         Ok(outgoing) => outgoing,
         Err(error) => return Err(moving.not_begun(error.into()).await),
     };
+    outgoing.plan.keep_both = args.keep_both;
     rest(&moving).await?;
     step.done();
     for warning in &outgoing.warnings {

@@ -1,7 +1,7 @@
 //! `ff workspace list`.
 
 use ff_core::workspace::standing;
-use ff_protocol::workspace::{Location, Workspace};
+use ff_protocol::workspace::{Location, Owner, Workspace};
 
 use crate::context::Context;
 use crate::find;
@@ -16,8 +16,9 @@ pub async fn run(context: &Context) -> anyhow::Result<()> {
     let here = all.iter().filter(|it| it.location() == Location::Desktop);
     let here: Vec<Workspace> = here.filter_map(|it| it.local.clone()).collect();
     let mut reasons = standing::reasons(context.store().await?, &here).await?;
+    let me = Owner::Desktop(context.store().await?.installation_id().await?);
     let view = |known| {
-        let view = WorkspaceView::of(known);
+        let view = WorkspaceView::of(known).seen_by(&me);
         let reason = reasons.remove(&view.id);
         view.standing(reason)
     };

@@ -28,7 +28,13 @@ pub async fn run(context: &Context, args: &ReclaimArgs) -> anyhow::Result<()> {
         true => Owner::Cloud,
         false => core.owner().clone(),
     };
-    if known.owner().0 == to {
+    let is_moving = known
+        .local
+        .as_ref()
+        .is_some_and(|it| it.handoff_id.is_some());
+    // A move that nobody can end any more is given up.
+    let given_up = args.offline && is_moving;
+    if known.owner().0 == to && !given_up {
         let text = format!("{to} owns workspace {} already", known.name());
         return Err(Failure::new(Exit::Refused, text)
             .next(format!("ff workspace show {}", known.id))
@@ -95,7 +101,12 @@ async fn for_cloud(context: &Context, known: &Known) -> anyhow::Result<()> {
 }
 
 fn sure(context: &Context, known: &Known) -> Result<(), Failure> {
-    let (name, owner) = (known.name(), known.owner().0);
+    let name = known.name();
+    let owner = match known.owner().0 {
+        Owner::Contested => "the other side".to_owned(),
+        Owner::Cloud => "the cloud".to_owned(),
+        desktop => desktop.to_string(),
+    };
     let refused = |text: &str| Failure::new(Exit::Refused, text);
     if !interactive() {
         let text = format!("what {owner} did in workspace {name} since it left would stay there");

@@ -153,7 +153,9 @@ impl Server {
     }
 
     fn container(&self) -> &Container {
-        self.container.as_ref().expect("its VM is no container")
+        self.container
+            .as_ref()
+            .unwrap_or_else(|| panic!("its VM is no container"))
     }
 
     /// Where the agent in the only container listens.
@@ -163,9 +165,23 @@ impl Server {
 
     /// What git says to the user of the only container, in its only workspace.
     pub fn git_there(&self, args: &str) -> String {
-        let shell = self.container().shell(&self.worktree()).unwrap();
+        self.git_in(&self.worktree(), args)
+    }
+
+    /// The same in another directory of the container, given as one of this machine.
+    pub fn git_in(&self, dir: &Path, args: &str) -> String {
+        let shell = self.container().shell(dir).unwrap();
         let said = shell.run(&format!("git {args}")).unwrap();
         String::from_utf8(said).unwrap().trim().to_owned()
+    }
+
+    /// The directory of a workspace in the only container, as one of this machine.
+    pub fn worktree_of(&self, workspace: &str) -> PathBuf {
+        let all = self.the_home().join("factory-factory/worktrees");
+        let projects = std::fs::read_dir(all).unwrap().map(|it| it.unwrap().path());
+        let mut dirs = projects.map(|it| it.join(format!("workspace-{workspace}")));
+        dirs.find(|it| it.is_dir())
+            .unwrap_or_else(|| panic!("{workspace} is not there"))
     }
 
     /// Writes a file of the only workspace in the only container.

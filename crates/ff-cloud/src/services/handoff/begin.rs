@@ -107,6 +107,10 @@ impl HandoffService {
                     epoch: handoff.epoch,
                 };
                 let received = agent.receive(&ask.id, &receive).await.map_err(failure)?;
+                if plan.keep_both {
+                    // It may have a workspace by now that nobody else knows.
+                    self.vms.hear_again(&parse(row.vm_id.clone())?);
+                }
                 handoff.have = received.have;
             }
             (Direction::Send, None) => return Err(no_plan()),

@@ -43,4 +43,9 @@ impl VmService {
     pub async fn next_heard(&self) -> VmId {
         self.0.newcomers.next().await
     }
+
+    /// Has a VM's agent asked once more, soon, by whoever waits for [`next_heard`](Self::next_heard).
+    pub fn hear_again(&self, vm: &VmId) {
+        self.0.newcomers.enter(vm);
+    }
 }

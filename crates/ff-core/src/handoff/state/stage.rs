@@ -17,7 +17,7 @@ use super::{State, archive, below, inside, invalid, operation};
 use crate::core::private_dir;
 use crate::error::{Error, IoContext, Result};
 use crate::git::{BlobFile, Git, Name};
-use crate::handoff::spool::check_room;
+use crate::handoff::spool::{check_room, megabytes};
 use crate::project::remove_dir;
 
 /// A place beside the worktrees of a project where one hand-off builds.
@@ -116,7 +116,7 @@ impl Staging {
         }
         add_parents(&mut listing)?;
         let weight = check_weight(git, repo, &stored, &listing).await?;
-        let has = format!("the files of the workspace have {weight} bytes");
+        let has = format!("the files of the workspace take {}", megabytes(weight));
         check_room(&self.dir, weight, &has)?;
 
         for (name, node) in &listing {

@@ -247,7 +247,11 @@ async fn a_commit_kept_on_another_branch_lets_the_pull_go_on() {
     let late = world.commit(&world.desktop, &path, "late.txt");
     world.commit(&world.vm, &there.worktree_path.unwrap(), "cloud.txt");
     let error = pull_up_to_restore(&world, 2).await.unwrap_err();
-    assert!(error.to_string().contains("git branch"), "{error}");
+    let said = error.to_string();
+    assert!(
+        said.contains("commits here") && said.contains("branch NAME"),
+        "{said}"
+    );
     git(
         &world.desktop.home,
         Path::new(&path),

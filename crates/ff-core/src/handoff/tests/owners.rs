@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ff_protocol::handoff::Receive;
 use ff_protocol::ownership::Ruling;
 use ff_protocol::session::StartSession;
 use ff_protocol::workspace::{Location, Owner};
@@ -69,10 +70,28 @@ async fn a_side_that_hears_of_a_higher_epoch_stops_and_keeps_its_copy() {
     assert_eq!(refused.code(), ErrorCode::NotOwner);
     let refused = core.run_script_start(id).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::NotOwner);
+    // What was done in it has never left.
     let kept = core.kept(id).await.unwrap().unwrap();
-    assert!(!kept.edited && kept.kept_until.is_none());
-    std::fs::write(dir.join("new.txt"), "untracked, later\n").unwrap();
-    assert!(core.kept(id).await.unwrap().unwrap().edited);
+    assert!(kept.edited && kept.kept_until.is_none());
+}
+
+/// What came, and was left as it was, is with whoever it came from.
+#[tokio::test]
+async fn a_side_that_did_nothing_since_the_workspace_came_has_nothing_to_lose() {
+    let world = World::new().await;
+    let there = world.send().await.worktree_path.unwrap();
+    let id = &world.workspace.id;
+    let core = &world.desktop.core;
+    core.workspace_reclaim(id, 3).await.unwrap();
+    let word = ruling(&world, core.owner().clone(), 3);
+    assert_eq!(world.vm.core.follow(&word).await.unwrap(), Followed::Fenced);
+    let kept = || async { world.vm.core.kept(id).await.unwrap().unwrap() };
+    assert!(!kept().await.edited);
+    std::fs::write(Path::new(&there).join("later.txt"), "x").unwrap();
+    assert!(kept().await.edited);
+    std::fs::remove_file(Path::new(&there).join("later.txt")).unwrap();
+    let again = world.send().await;
+    assert_eq!((again.epoch, again.owner), (4, Owner::Cloud));
 }
 
 #[tokio::test]
@@ -169,6 +188,32 @@ async fn a_workspace_is_taken_back_from_a_cloud_that_is_gone() {
         .start(id, StartSession::default())
         .await;
     assert_eq!(refused.unwrap_err().code(), ErrorCode::NotOwner);
+
+    // What it did is nowhere else: nothing comes over it.
+    let out = core.handoff_begin_send(id, false).await.unwrap();
+    let mut receive = Receive {
+        plan: out.plan.clone(),
+        epoch: out.epoch + 1,
+    };
+    let refused = world.vm.core.handoff_receive(&out.handoff_id, &receive);
+    let refused = refused.await.unwrap_err().to_string();
+    assert!(
+        refused.contains("in the VM") && refused.contains("ff send"),
+        "{refused}"
+    );
+    core.handoff_finish(&out.handoff_id, false).await.unwrap();
+    assert!(Path::new(&there).join("cloud.txt").exists());
+    let out = core.handoff_begin_send(id, false).await.unwrap();
+    receive.plan.keep_both = true;
+    let (vm, handoff) = (&world.vm.core, &out.handoff_id);
+    vm.handoff_receive(handoff, &receive).await.unwrap();
+    for core in [vm, core] {
+        core.handoff_finish(handoff, false).await.unwrap();
+    }
+    let kept = vm.workspaces().await.unwrap();
+    let kept = kept.iter().find(|it| it.id != *id).unwrap();
+    let kept = Path::new(kept.worktree_path.as_ref().unwrap());
+    assert!(kept.join("cloud.txt").exists());
     let again = world.send().await;
     assert_eq!((again.epoch, again.owner), (4, Owner::Cloud));
 }

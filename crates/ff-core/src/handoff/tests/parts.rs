@@ -219,7 +219,7 @@ async fn bad_input_handoff_3_limits_are_told_before_anything_comes() {
     full.sessions = vec![super::world::test_session(&world.workspace)];
     let refused = vm.handoff_offer(id, &full).await.unwrap_err();
     assert_eq!(refused.code(), ErrorCode::TooLarge, "{refused}");
-    assert!(refused.to_string().contains("bytes left"), "{refused}");
+    assert!(refused.to_string().contains("to stay free"), "{refused}");
     assert!(files(&world, &out).is_empty());
 }
 
