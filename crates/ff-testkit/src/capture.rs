@@ -12,6 +12,8 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
 const WAIT: Duration = Duration::from_secs(20);
+/// Without a packet for so long, none is on its way.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// A capture at one address that goes on until it is [stopped](Capture::stop).
 pub struct Capture {
@@ -28,7 +30,17 @@ impl Capture {
     pub async fn of(address: SocketAddr) -> Result<Self> {
         let dir = tempfile::tempdir()?;
         let mut tcpdump = Command::new("tcpdump")
-            .args(["-i", "any", "-U", "-B", "32768", "-s", "0", "-w"])
+            .args([
+                "-i",
+                "any",
+                "-U",
+                "--immediate-mode",
+                "-B",
+                "32768",
+                "-s",
+                "0",
+                "-w",
+            ])
             .arg(file(&dir))
             .arg(format!(
                 "host {} and tcp port {}",
@@ -56,6 +68,15 @@ impl Capture {
     /// # Errors
     /// Something passed that was not captured.
     pub async fn stop(mut self) -> Result<Vec<u8>> {
+        // What it has not read yet when it is told to end is lost.
+        let mut size = None;
+        loop {
+            tokio::time::sleep(SETTLED).await;
+            let now = std::fs::metadata(file(&self.dir))?.len();
+            if size.replace(now) == Some(now) {
+                break;
+            }
+        }
         let pid = self.tcpdump.id().context("tcpdump has ended")?;
         let pid = rustix::process::Pid::from_raw(i32::try_from(pid)?).context("no process")?;
         rustix::process::kill_process(pid, rustix::process::Signal::INT)?;

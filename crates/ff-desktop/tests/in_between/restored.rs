@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ff_protocol::workspace::Owner;
 use ff_protocol::{ErrorCode, WorkspaceId};
+use ff_testkit::journey::outside::sqlite_texts;
 
 use super::common::server::Server;
 use super::common::{Desktop, git};
@@ -102,11 +103,19 @@ async fn a_server_from_before_a_send_does_not_give_the_workspace_back_to_the_des
     desktop.ok(&["send", "demo"]);
     backup.restore(&mut server);
 
-    let refused = desktop.ff(&["session", "start", "demo", "--prompt", "x"]);
-    assert_ne!(refused.code, 0, "the desktop acts on what it gave away");
+    // It begins where the workspace is, or nowhere.
+    desktop.ff(&["session", "start", "demo", "--detach", "--prompt", "x"]);
+    let records = desktop.path("data/factory-factory/core.db");
+    let begun = sqlite_texts(&records, "SELECT id FROM sessions").await;
+    let none: [&str; 0] = [];
+    assert_eq!(
+        begun.unwrap(),
+        none,
+        "the desktop acts on what it gave away"
+    );
     assert_eq!(place(&desktop), ("CLOUD".into(), false, 4));
     assert_eq!(cloud_says(&server).await, (Owner::Cloud, 4));
-    desktop.ok(&["pull", "demo"]);
+    desktop.ok(&["pull", "demo", "--interrupt"]);
     assert_eq!(git(&desktop.worktree("demo"), &["rev-parse", "HEAD"]), head);
 }
 
