@@ -35,6 +35,12 @@ impl Backup {
     }
 
     fn restore(&self, server: &mut Server) {
+        self.put_back(server);
+        server.start_again();
+    }
+
+    /// As [`Self::restore`], and the server stays down.
+    fn put_back(&self, server: &mut Server) {
         server.stop();
         for path in database(server).iter().filter(|path| path.exists()) {
             std::fs::remove_file(path).unwrap();
@@ -42,7 +48,6 @@ impl Backup {
         for (path, bytes) in &self.files {
             std::fs::write(path, bytes).unwrap();
         }
-        server.start_again();
     }
 }
 
@@ -128,8 +133,11 @@ async fn a_server_from_before_the_first_send_finds_the_workspace_in_the_vm() {
     git(&path, &["commit", "--quiet", "--allow-empty", "-m", "work"]);
     let head = git(&path, &["rev-parse", "HEAD"]);
     desktop.ok(&["send", "demo"]);
-    backup.restore(&mut server);
-    assert_eq!(server.client.workspaces().await.unwrap(), []);
+    backup.put_back(&mut server);
+    let rows = sqlite_texts(&database(&server)[0], "SELECT id FROM workspaces").await;
+    let none: [&str; 0] = [];
+    assert_eq!(rows.unwrap(), none);
+    server.start_again();
 
     assert_eq!(place(&desktop), ("CLOUD".into(), false, 2));
     desktop.ok(&["pull", "demo"]);
@@ -150,11 +158,12 @@ async fn two_owners_at_one_epoch_are_a_conflict_that_a_person_settles() {
     first.ok(&["workspace", "list"]);
     let backup = Backup::of(&mut server);
     second.ok(&["pull", "demo"]);
-    backup.restore(&mut server);
-    // The server is as it was at epoch 4; `second` owns the workspace at 5.
+    // The server is as it was at epoch 4; `second` owns the workspace at 5, and the VM would tell.
+    backup.put_back(&mut server);
     let path = first.path("home/factory-factory/worktrees/app");
     assert_eq!(std::fs::read_dir(path).unwrap().count(), 1, "a copy stayed");
     first.ok(&["workspace", "reclaim", "demo", "--offline", "--yes"]);
+    server.start_again();
     first.ok(&["workspace", "list"]);
     second.ok(&["workspace", "list"]);
     first.ok(&["workspace", "list"]);
